@@ -1,0 +1,169 @@
+/* io_posix.c - the I/O table over Linux system calls, and its looping helpers. */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int px_open(void *ctx, const char *path, int flags, unsigned mode)
+{
+    (void)ctx;
+    int fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
+    return fd < 0 ? -errno : fd;
+}
+
+static int px_close(void *ctx, int fd)
+{
+    (void)ctx;
+    return close(fd) < 0 ? -errno : 0;
+}
+
+static ssize_t px_pread(void *ctx, int fd, void *buf, size_t n, int64_t offset)
+{
+    (void)ctx;
+    ssize_t r = pread(fd, buf, n, offset);
+    return r < 0 ? -errno : r;
+}
+
+static ssize_t px_pwrite(void *ctx, int fd, const void *buf, size_t n, int64_t offset)
+{
+    (void)ctx;
+    ssize_t r = pwrite(fd, buf, n, offset);
+    return r < 0 ? -errno : r;
+}
+
+static int px_sync(void *ctx, int fd, const char *what)
+{
+    (void)ctx;
+    (void)what;
+    return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+static int px_allocate(void *ctx, int fd, int64_t offset, int64_t n)
+{
+    (void)ctx;
+    return -posix_fallocate(fd, offset, n);
+}
+
+static int px_truncate(void *ctx, int fd, int64_t size)
+{
+    (void)ctx;
+    return ftruncate(fd, size) < 0 ? -errno : 0;
+}
+
+static int64_t px_size(void *ctx, int fd)
+{
+    (void)ctx;
+    struct stat st;
+    return fstat(fd, &st) < 0 ? -errno : st.st_size;
+}
+
+static int px_map(void *ctx, int fd, size_t n, bool writable_private, void **out)
+{
+    (void)ctx;
+    int prot = writable_private ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *p = mmap(NULL, n, prot, writable_private ? MAP_PRIVATE : MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    *out = p;
+    return 0;
+}
+
+static int px_unmap(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    return munmap(p, n) < 0 ? -errno : 0;
+}
+
+static int px_rename(void *ctx, const char *from, const char *to)
+{
+    (void)ctx;
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
+static int px_unlink(void *ctx, const char *path)
+{
+    (void)ctx;
+    return unlink(path) < 0 ? -errno : 0;
+}
+
+static int px_mkdir(void *ctx, const char *path, unsigned mode)
+{
+    (void)ctx;
+    return mkdir(path, (mode_t)mode) < 0 ? -errno : 0;
+}
+
+static int px_sync_dir(void *ctx, const char *path)
+{
+    (void)ctx;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+static int px_lock(void *ctx, int fd, bool exclusive)
+{
+    (void)ctx;
+    struct flock fl = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &fl) < 0 ? -errno : 0;
+}
+
+const struct br_io br_io_posix = {
+    .open = px_open,
+    .close = px_close,
+    .pread = px_pread,
+    .pwrite = px_pwrite,
+    .sync = px_sync,
+    .allocate = px_allocate,
+    .truncate = px_truncate,
+    .size = px_size,
+    .map = px_map,
+    .unmap = px_unmap,
+    .rename = px_rename,
+    .unlink = px_unlink,
+    .mkdir = px_mkdir,
+    .sync_dir = px_sync_dir,
+    .lock = px_lock,
+};
+
+int br_io_pread_full(const struct br_io *io, int fd, void *buf, size_t n, int64_t offset)
+{
+    char *p = buf;
+    while (n > 0) {
+        ssize_t r = io->pread(io->ctx, fd, p, n, offset);
+        if (r == -EINTR)
+            continue;
+        if (r < 0)
+            return (int)r;
+        if (r == 0)
+            return -EIO;
+        p += r;
+        n -= (size_t)r;
+        offset += r;
+    }
+    return 0;
+}
+
+int br_io_pwrite_full(const struct br_io *io, int fd, const void *buf, size_t n, int64_t offset)
+{
+    const char *p = buf;
+    while (n > 0) {
+        ssize_t r = io->pwrite(io->ctx, fd, p, n, offset);
+        if (r == -EINTR)
+            continue;
+        if (r < 0)
+            return (int)r;
+        if (r == 0)
+            return -EIO;
+        p += r;
+        n -= (size_t)r;
+        offset += r;
+    }
+    return 0;
+}
