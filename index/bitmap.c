@@ -1,0 +1,52 @@
+/* bitmap.c - a set of slots, one bit each. */
+#include "index.h"
+
+#include <stdlib.h>
+
+static uint64_t word_count(uint64_t n_bits)
+{
+    return n_bits / 64 + (n_bits % 64 != 0);
+}
+
+enum br_rc br_bitmap_init(struct br_bitmap *b, uint64_t n_bits, struct br_err *err)
+{
+    *b = (struct br_bitmap){0};
+    b->words = calloc((size_t)word_count(n_bits) + 1, sizeof(uint64_t)); /* + 1: never a NULL for an empty set */
+    if (!b->words)
+        return br_fail_nomem(err);
+    b->n_bits = n_bits;
+    return BR_OK;
+}
+
+void br_bitmap_free(struct br_bitmap *b)
+{
+    free(b->words);
+    *b = (struct br_bitmap){0};
+}
+
+void br_bitmap_set(struct br_bitmap *b, uint64_t bit)
+{
+    if (bit < b->n_bits)
+        b->words[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+void br_bitmap_clear(struct br_bitmap *b, uint64_t bit)
+{
+    if (bit < b->n_bits)
+        b->words[bit / 64] &= ~(UINT64_C(1) << bit % 64);
+}
+
+bool br_bitmap_test(const struct br_bitmap *b, uint64_t bit)
+{
+    return bit < b->n_bits && (b->words[bit / 64] >> bit % 64 & 1);
+}
+
+uint64_t br_bitmap_count(const struct br_bitmap *b)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < b->n_bits / 64; i++)
+        n += (uint64_t)__builtin_popcountll(b->words[i]);
+    if (b->n_bits % 64)
+        n += (uint64_t)__builtin_popcountll(b->words[b->n_bits / 64] & ((UINT64_C(1) << b->n_bits % 64) - 1));
+    return n;
+}

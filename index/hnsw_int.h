@@ -1,0 +1,165 @@
+/* hnsw_int.h - the graph in memory, shared by the hnsw_*.c and ckpt_*.c files. Private to index/ and its tests.
+ *
+ * A node is a dense u32 number given in insertion order, so node -> slot is increasing and slot -> node is a binary
+ * search. Every per-node array is a table of segments of BR_SEG_ROWS rows. After an open the segments point into the
+ * private map of the checkpoint; growing adds heap segments and copies at most the one partial segment at the end, so
+ * that a first insert costs O(1) and not a copy of the graph. A store into a mapped segment copies its page, never
+ * the file.
+ *
+ * Bytes of a mapped segment may be damaged: ids are compared with count, levels with BR_LEVEL_MAX and upper record
+ * numbers with upper_count at every use. */
+#ifndef BR_HNSW_INT_H
+#define BR_HNSW_INT_H
+
+#include "dist_int.h"
+#include "index.h"
+#include "quant_int.h"
+
+#define BR_SEG_SHIFT 10
+#define BR_SEG_ROWS (1u << BR_SEG_SHIFT)
+#define BR_NODE_MAX UINT32_C(0x7fffffff) /* the top bit of an id is a mark in the search pool */
+#define BR_NO_LINK UINT32_MAX            /* ends a link record that is not full */
+#define BR_LEVEL_MAX 15
+#define BR_LINKS_MAX (2 * BR_HNSW_M_MAX)
+#define BR_EXACT_NODES 20000u   /* up to so many nodes a scan of the codes beats the graph */
+#define BR_EXACT_MATCHES 10000u /* the same for what a filter leaves */
+
+#define BR_NODE_DEAD 1u
+#define BR_IN_LINKS_MANY UINT16_MAX
+
+/* Per-node facts that the search loop does not need. On disk as it is here. */
+struct br_node_meta {
+    float residual; /* see quant_int.h */
+    int32_t sum;
+    uint32_t sum2;
+    uint32_t upper; /* first of `level` upper link records, levels 1, 2, ... */
+    uint8_t level;
+    uint8_t flags;
+    uint16_t in_links; /* level-0 links to this node; stays at BR_IN_LINKS_MANY once there */
+};
+_Static_assert(sizeof(struct br_node_meta) == 20, "meta section row");
+
+struct br_segs {
+    char **seg;
+    size_t n, alloc; /* segments */
+    size_t mapped;   /* the first so many are borrowed from the map */
+    size_t stride;   /* bytes a row */
+};
+
+/* Search pool entry: smaller d is nearer. */
+struct br_cand {
+    int32_t d;
+    uint32_t id; /* BR_CAND_EXPANDED is its mark */
+};
+#define BR_CAND_EXPANDED UINT32_C(0x80000000)
+
+struct br_bound {
+    float most; /* an upper bound of the exact similarity */
+    uint32_t node;
+};
+
+/* Memory of one searching thread; grown before a search, so that nothing can fail within one. */
+struct br_searcher {
+    struct br_cand *pool; /* sorted, nearest first */
+    size_t pool_n, pool_alloc;
+    struct br_cand *passed; /* sorted; evaluated nodes that pass the filter */
+    size_t passed_n, passed_cap, passed_alloc;
+    uint64_t *visited; /* one bit a node */
+    uint32_t *touched; /* words of visited that are not 0 */
+    size_t touched_n, visited_words;
+    int8_t *query; /* encoded; 64-byte aligned */
+    size_t query_alloc;
+    struct br_bound *bounds;
+    size_t bounds_alloc;
+    struct br_hit *hits;
+    size_t hits_alloc;
+};
+
+/* Links under selection, with the squared distance of the quantised vectors to the node that they are for. */
+struct br_link {
+    int64_t d;
+    uint32_t id;
+    uint32_t tie;
+    bool scarce; /* few others link to it: not to be dropped */
+    bool kept;
+};
+
+struct br_index {
+    uint32_t dim, M, M0, ef_construction;
+    uint64_t seed;
+    float scale;
+    size_t stride; /* bytes a code */
+    uint32_t count, live;
+    uint64_t slot_end;
+    uint32_t entry, max_level;
+    uint32_t upper_count;
+    struct br_segs codes, links0, upper, slots, meta;
+    const struct br_kernels *kernels;
+
+    struct br_searcher build; /* scratch of br_index_add */
+    struct br_link *links;    /* the same */
+    int8_t *other; /* the same: the signed code of a neighbour */
+
+    uint32_t exact_nodes, exact_matches; /* thresholds; tests lower them to force the graph */
+
+    const struct br_io *io; /* of the map */
+    void *map;
+    size_t map_size;
+    bool changed; /* since open: section checksums no longer apply */
+};
+
+static inline void *br_seg_row(const struct br_segs *s, uint32_t row)
+{
+    return s->seg[row >> BR_SEG_SHIFT] + (size_t)(row & (BR_SEG_ROWS - 1)) * s->stride;
+}
+static inline uint8_t *br_code(const struct br_index *ix, uint32_t node)
+{
+    return br_seg_row(&ix->codes, node);
+}
+static inline struct br_node_meta *br_meta(const struct br_index *ix, uint32_t node)
+{
+    return br_seg_row(&ix->meta, node);
+}
+static inline uint64_t *br_node_slot(const struct br_index *ix, uint32_t node)
+{
+    return br_seg_row(&ix->slots, node);
+}
+/* The link record of a node at a level and its capacity; NULL where a damaged file has none. */
+static inline uint32_t *br_node_links(const struct br_index *ix, uint32_t node, uint32_t level, uint32_t *cap)
+{
+    if (level == 0) {
+        *cap = ix->M0;
+        return br_seg_row(&ix->links0, node);
+    }
+    const struct br_node_meta *m = br_meta(ix, node);
+    *cap = ix->M;
+    if (level > m->level || m->level > BR_LEVEL_MAX || m->upper >= ix->upper_count ||
+        level > ix->upper_count - m->upper)
+        return NULL;
+    return br_seg_row(&ix->upper, m->upper + level - 1);
+}
+
+/* hnsw.c */
+enum br_rc br_index_alloc(const struct br_index_config *cfg, struct br_index **out, struct br_err *err);
+/* Makes row n_rows (the next one) writable. */
+BR_MUST_USE bool br_segs_reserve(struct br_segs *s, uint32_t n_rows);
+BR_MUST_USE bool br_segs_map(struct br_segs *s, char *base, uint32_t n_rows);
+/* First node whose slot is >= slot, or count. */
+uint32_t br_node_lower_bound(const struct br_index *ix, uint64_t slot);
+uint32_t br_node_level(uint64_t seed, uint32_t node, uint32_t M);
+
+/* hnsw_layer.c */
+BR_MUST_USE bool br_searcher_fit(struct br_searcher *s, uint32_t nodes, size_t pool, size_t passed, size_t query);
+void br_searcher_clear(struct br_searcher *s); /* frees what it owns */
+
+/* Which evaluated nodes are answers. NULL instead of a filter: the pool is the answer. */
+struct br_filter {
+    const struct br_bitmap *allow; /* NULL: all */
+    uint32_t node_end;             /* nodes from here on have no row */
+};
+bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node);
+void br_search_layer(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
+                     const struct br_filter *filter);
+uint32_t br_descend(const struct br_index *ix, struct br_searcher *s, uint32_t to_level);
+
+#endif

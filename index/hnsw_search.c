@@ -1,0 +1,249 @@
+/* hnsw_search.c - answering a query: choose between graph and scan, then rerank with the exact rows.
+ *
+ * The scan is exact by proof. A code's distance and the residuals of code and query bound the exact similarity from
+ * above; the most promising nodes are reranked, and when the k-th exact similarity is at least the bound of every
+ * node not reranked, no better one exists. Where the bounds are too loose for that (clipped outliers, many near
+ * duplicates) every node whose bound passes the k-th similarity is reranked too.
+ *
+ * The graph is asked only where it pays: sets of more than 20,000 nodes, filters that leave more than 10,000 slots.
+ * There a filter decides what enters the answer, not where the search walks, and the beam grows with the share that
+ * is filtered out. If fewer than k come back, the scan answers instead, so a filter never hides matches. */
+#include "hnsw_int.h"
+
+#include "exact_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define RERANK_MIN 40
+#define SCAN_RERANK_MIN 128
+/* Distances of a graph search per beam entry, about; a scan that costs less is preferred. */
+#define DISTANCES_PER_EF 10
+#define SCAN_BATCH 32
+
+struct query {
+    const struct br_rows *rows;
+    const float *vector;
+    struct br_quant_query quant;
+    struct br_filter filter;
+    size_t k;
+};
+
+static enum br_rc fit_scan(struct br_searcher *s, size_t bounds, size_t hits, struct br_err *err)
+{
+    if (bounds > s->bounds_alloc) {
+        free(s->bounds);
+        s->bounds_alloc = 0;
+        s->bounds = malloc(bounds * sizeof(*s->bounds));
+        if (!s->bounds)
+            return br_fail_nomem(err);
+        s->bounds_alloc = bounds;
+    }
+    if (hits > s->hits_alloc) {
+        free(s->hits);
+        s->hits_alloc = 0;
+        s->hits = malloc(hits * sizeof(*s->hits));
+        if (!s->hits)
+            return br_fail_nomem(err);
+        s->hits_alloc = hits;
+    }
+    return BR_OK;
+}
+
+/* The row of a node; NULL where a damaged slot table points past the rows. */
+static const float *row_of(const struct br_index *ix, const struct br_rows *rows, uint32_t node)
+{
+    uint64_t slot = *br_node_slot(ix, node);
+    return slot < rows->count ? rows->base + slot * rows->stride_floats : NULL;
+}
+
+static void rerank(const struct br_index *ix, const struct query *q, uint32_t node, struct br_hit *out, size_t *n)
+{
+    const float *row = row_of(ix, q->rows, node);
+    if (row)
+        br_topk_push(out, n, q->k, *br_node_slot(ix, node), ix->kernels->inner(q->vector, row, ix->dim));
+}
+
+/* --- The scan. --- */
+
+/* Upper bounds of a batch of nodes. <q, x> = <t, x'> + lost parts, each at most a product of lengths. */
+static void bound_batch(const struct br_index *ix, struct br_searcher *s, const struct query *q,
+                        const uint32_t *nodes, size_t n, size_t *n_bounds)
+{
+    const uint8_t *codes[SCAN_BATCH] = {0};
+    int32_t dots[SCAN_BATCH];
+    for (size_t i = 0; i < n; i++)
+        codes[i] = br_code(ix, nodes[i]);
+    ix->kernels->dots(codes, n, s->query, ix->stride, dots);
+    for (size_t i = 0; i < n; i++) {
+        const struct br_node_meta *m = br_meta(ix, nodes[i]);
+        float most = (float)(dots[i] - q->quant.bias) * q->quant.per_unit + q->quant.length * m->residual +
+                     q->quant.residual * sqrtf((float)m->sum2) / ix->scale + 1e-5f;
+        if (isnan(most)) /* a damaged residual: no bound */
+            most = INFINITY;
+        s->bounds[(*n_bounds)++] = (struct br_bound){most, nodes[i]};
+    }
+}
+
+/* The next node at or after `node` whose slot is allowed. Slots and nodes grow together and gaps are few: the node
+ * of a slot is at most as far on as the slot is, and mostly exactly there. */
+static uint32_t next_allowed(const struct br_index *ix, const struct br_bitmap *allow, uint32_t node, uint32_t end)
+{
+    while (node < end) {
+        uint64_t slot = *br_node_slot(ix, node);
+        if (slot >= allow->n_bits)
+            return end;
+        if (br_bitmap_test(allow, slot))
+            return node;
+        uint64_t word = slot / 64, left = allow->words[word] & (~UINT64_C(0) << slot % 64);
+        uint64_t words = (allow->n_bits + 63) / 64;
+        while (!left && ++word < words)
+            left = allow->words[word];
+        if (!left)
+            return end;
+        uint64_t target = word * 64 + (uint64_t)__builtin_ctzll(left);
+        /* target > slot; nodes before the returned one have slots below target */
+        uint64_t guess = node + (target - slot);
+        if (guess < end && *br_node_slot(ix, (uint32_t)guess) == target) {
+            node = (uint32_t)guess;
+            continue;
+        }
+        uint32_t low = node + 1, high = (uint32_t)BR_MIN(guess, (uint64_t)end);
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (*br_node_slot(ix, middle) < target)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        node = low;
+    }
+    return end;
+}
+
+static size_t bound_matches(const struct br_index *ix, struct br_searcher *s, const struct query *q)
+{
+    uint32_t batch[SCAN_BATCH];
+    size_t n = 0, n_bounds = 0;
+    for (uint32_t node = 0; node < q->filter.node_end; node++) {
+        if (q->filter.allow) {
+            node = next_allowed(ix, q->filter.allow, node, q->filter.node_end);
+            if (node >= q->filter.node_end)
+                break;
+        }
+        if (br_meta(ix, node)->flags & BR_NODE_DEAD)
+            continue;
+        batch[n++] = node;
+        if (n == SCAN_BATCH) {
+            bound_batch(ix, s, q, batch, n, &n_bounds);
+            n = 0;
+        }
+    }
+    bound_batch(ix, s, q, batch, n, &n_bounds);
+    return n_bounds;
+}
+
+static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_hit *out,
+                       size_t *n_out, struct br_err *err)
+{
+    size_t first = BR_MAX(2 * q->k, (size_t)SCAN_RERANK_MIN), n_first = 0;
+    enum br_rc rc = fit_scan(s, q->filter.node_end, first, err);
+    if (rc != BR_OK)
+        return rc;
+    size_t n = bound_matches(ix, s, q);
+    for (size_t i = 0; i < n; i++) /* the first by bound; a node number stands in for the slot */
+        br_topk_push(s->hits, &n_first, first, s->bounds[i].node, s->bounds[i].most);
+    for (size_t i = 0; i < n_first; i++) {
+        const float *row = row_of(ix, q->rows, (uint32_t)s->hits[i].slot);
+        if (row)
+            __builtin_prefetch(row);
+    }
+    *n_out = 0;
+    for (size_t i = 0; i < n_first; i++)
+        rerank(ix, q, (uint32_t)s->hits[i].slot, out, n_out);
+    /* Both heaps have their worst on top. */
+    if (n_first < n && (*n_out < q->k || s->hits[0].similarity >= out[0].similarity)) {
+        float kth = *n_out == q->k ? out[0].similarity : -INFINITY;
+        *n_out = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (*n_out == q->k && out[0].similarity > kth)
+                kth = out[0].similarity;
+            if (s->bounds[i].most >= kth)
+                rerank(ix, q, s->bounds[i].node, out, n_out);
+        }
+    }
+    br_topk_sort(out, *n_out);
+    return BR_OK;
+}
+
+/* --- The graph. --- */
+
+/* K-NN-SEARCH, the paper's algorithm 5. */
+static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t ef,
+                       bool filtering, struct br_hit *out, size_t *n_out, struct br_err *err)
+{
+    size_t n_rerank = BR_MAX(2 * q->k, (size_t)RERANK_MIN);
+    if (!br_searcher_fit(s, ix->count, ef, filtering ? n_rerank : 0, ix->stride))
+        return br_fail_nomem(err);
+    uint32_t entry = br_descend(ix, s, 0);
+    s->passed_n = 0;
+    s->passed_cap = n_rerank;
+    br_search_layer(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
+    const struct br_cand *found = filtering ? s->passed : s->pool;
+    size_t n = BR_MIN(filtering ? s->passed_n : s->pool_n, n_rerank);
+    for (size_t i = 0; i < n; i++) {
+        const float *row = row_of(ix, q->rows, found[i].id & ~BR_CAND_EXPANDED);
+        if (row)
+            br_prefetch(row, BR_MIN(ix->dim * sizeof(float), (size_t)512));
+    }
+    *n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
+    br_topk_sort(out, *n_out);
+    return BR_OK;
+}
+
+/* Allowed slots below end: no fewer than there are matches. */
+static uint64_t count_allowed(const struct br_bitmap *allow, uint64_t end)
+{
+    struct br_bitmap prefix = {.words = allow->words, .n_bits = BR_MIN(allow->n_bits, end)};
+    return br_bitmap_count(&prefix);
+}
+
+enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, const struct br_rows *rows,
+                           const float *query, const struct br_search_params *params, struct br_hit *out,
+                           size_t *n_out, bool *exhaustive, struct br_err *err)
+{
+    struct query q = {.rows = rows, .vector = query, .filter = {.allow = params->allow}};
+    *n_out = 0;
+    *exhaustive = true;
+    q.filter.node_end = br_node_lower_bound(ix, rows->count);
+    uint64_t matches = BR_MIN(ix->live, q.filter.node_end);
+    if (params->allow)
+        matches = BR_MIN(matches, count_allowed(params->allow, ix->slot_end));
+    /* Damage can make `live` too small; k is cut by what cannot lie. */
+    q.k = BR_MIN(params->k, (size_t)q.filter.node_end);
+    if (q.k == 0)
+        return BR_OK;
+    if (!br_searcher_fit(s, 0, 0, 0, ix->stride))
+        return br_fail_nomem(err);
+    if (!br_quant_encode_query(query, ix->dim, ix->scale, s->query, &q.quant))
+        return br_fail(err, BR_E_DATA, "the query vector is not finite");
+
+    bool filtering = params->allow || ix->live < ix->count || q.filter.node_end < ix->count;
+    size_t most = BR_MAX((size_t)BR_HNSW_EF_MAX, q.k);
+    size_t ef = BR_MIN(BR_MAX(params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, q.k), most);
+    if (filtering && matches)
+        ef = (size_t)BR_MIN((uint64_t)ef * ix->count / matches, (uint64_t)most);
+    bool small = ix->count <= ix->exact_nodes || matches <= q.k ||
+                 (params->allow && (matches <= ix->exact_matches ||
+                                    (ix->exact_matches && matches <= (uint64_t)ef * DISTANCES_PER_EF)));
+    if (!small) {
+        *exhaustive = false;
+        enum br_rc rc = walk(ix, s, &q, ef, filtering, out, n_out, err);
+        if (rc != BR_OK || *n_out == q.k)
+            return rc;
+        *exhaustive = true; /* too few: the filter and the walk miss each other */
+    }
+    return scan(ix, s, &q, out, n_out, err);
+}
