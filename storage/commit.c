@@ -1,0 +1,325 @@
+/* commit.c - the batch protocol: begin, puts, commit, rollback.
+ *
+ * Order, and nothing may change it:
+ *   1  space reserved in both logs        a full disk shows here
+ *   2  content and vectors written past their tails
+ *   3  both logs synced                   a failure is final: poison
+ *   4  journal row and tails into the open SQLite transaction
+ *   5  COMMIT                             this is the acknowledgement
+ * A batch is valid when step 5 happened. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition.
+ *
+ * The fence: a writer killed inside step 5 (or refused by a full disk) may leave its whole transaction in the WAL
+ * without having published it. It stays invisible while any process has the database open, yet a later recovery would
+ * find it, and by then its log ranges may hold other bytes. So the first transaction of a writing handle, before it
+ * touches the logs, is a small one of its own, which overwrites the place in the WAL where such frames would begin. */
+#include "store_core.h"
+
+#include <string.h>
+#include <time.h>
+
+static enum br_rc writing(struct br_store *s, struct br_err *err)
+{
+    if (!s->txn.open)
+        return br_fail(err, BR_E_USAGE, "no transaction is open");
+    if (s->txn.failed)
+        return br_fail(err, BR_E_IO, "the transaction failed earlier and can only be rolled back");
+    return BR_OK;
+}
+
+/* A put that failed half-way leaves a batch that must not be committed. */
+static enum br_rc put_done(struct br_store *s, enum br_rc rc)
+{
+    if (rc != BR_OK)
+        s->txn.failed = true;
+    return rc;
+}
+
+static enum br_rc run(struct br_store *s, const char *sql, const char *what, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db, sql, s->dir, &st, err);
+    return rc == BR_OK ? br_store_step_done(s, st, what, err) : rc;
+}
+
+static void roll_back_sql(struct br_store *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* fails only when SQLite did it already */
+}
+
+static enum br_rc begin_immediate(struct br_store *s, struct br_err *err)
+{
+    return run(s, "BEGIN IMMEDIATE", "cannot begin to write", err);
+}
+
+static enum br_rc fence(struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc;
+    BR_TRY(begin_immediate(s, err));
+    BR_TRY(run(s, "UPDATE store SET fences = fences + 1", "cannot write", err));
+    BR_TRY(run(s, "COMMIT", "cannot commit", err));
+    s->fenced = true;
+    return BR_OK;
+err:
+    roll_back_sql(s);
+    return rc;
+}
+
+enum br_rc br_store_begin(struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc;
+    struct br_store_info info;
+    uint64_t next_id;
+    if (s->mode != BR_STORE_WRITE)
+        return br_fail(err, BR_E_USAGE, "the workspace %s is open for reading only", s->dir);
+    if (s->poisoned)
+        return br_fail(err, BR_E_IO, "writing to %s failed earlier and its outcome is unknown: open it again", s->dir);
+    if (s->txn.open || s->read_depth > 0)
+        return br_fail(err, BR_E_USAGE, "a transaction is open already");
+    if (!s->fenced)
+        BR_TRY(fence(s, err));
+    BR_TRY(begin_immediate(s, err));
+    BR_TRY(br_store_state(s, &info, &next_id, err));
+    s->txn = (struct br_txn){.open = true,
+                             .seq = info.last_seq + 1,
+                             .next_content_id = next_id,
+                             .vector_tail = info.vector_tail,
+                             .content_tail = info.content_tail,
+                             .content_size = s->content.log.size,
+                             .vectors_size = s->vectors.log.size};
+    br_content_log_begin(&s->content, info.content_tail);
+    br_vector_log_begin(&s->vectors, info.vector_tail);
+    return BR_OK;
+err:
+    roll_back_sql(s);
+    return rc;
+}
+
+/* --- Puts --- */
+
+enum br_rc br_store_add_content(struct br_store *s, const void *bytes, size_t len, uint64_t *content_id,
+                                struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc = writing(s, err);
+    if (rc != BR_OK)
+        return rc;
+    struct br_content_ref ref = {.id = s->txn.next_content_id};
+    BR_TRY(br_content_log_append(&s->content, bytes, len, &ref, err));
+    BR_TRY(br_store_stmt(s,
+                         "INSERT INTO content(workspace_id, content_id, offset, length, hash)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5)",
+                         &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)ref.id);
+    sqlite3_bind_int64(st, 3, (int64_t)ref.offset);
+    sqlite3_bind_int64(st, 4, (int64_t)ref.length);
+    sqlite3_bind_blob(st, 5, ref.hash, 16, SQLITE_STATIC);
+    rc = br_store_step_done(s, st, "cannot add content to", err);
+    sqlite3_clear_bindings(st); /* ref goes */
+    BR_TRY(rc);
+    s->txn.next_content_id++;
+    s->txn.n_contents++;
+    *content_id = ref.id;
+err:
+    return put_done(s, rc);
+}
+
+enum br_rc br_store_add_slot(struct br_store *s, uint64_t content_id, const float *vector, uint64_t *slot,
+                             struct br_err *err)
+{
+    sqlite3_stmt *st;
+    uint64_t new_slot, checksum;
+    enum br_rc rc = writing(s, err);
+    if (rc != BR_OK)
+        return rc;
+    BR_TRY(br_vector_log_append(&s->vectors, vector, &new_slot, &checksum, err));
+    BR_TRY(br_store_stmt(s,
+                         "INSERT INTO slots(workspace_id, slot, content_id, vector_checksum, seq_added)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5)",
+                         &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)new_slot);
+    sqlite3_bind_int64(st, 3, (int64_t)content_id);
+    sqlite3_bind_int64(st, 4, (int64_t)checksum);
+    sqlite3_bind_int64(st, 5, (int64_t)s->txn.seq);
+    BR_TRY(br_store_step_done(s, st, "cannot add a slot to", err));
+    *slot = new_slot;
+err:
+    return put_done(s, rc);
+}
+
+/* One UPDATE that ends a row's life. A row dead already is fine, an unknown one is the caller's mistake. */
+static enum br_rc kill_row(struct br_store *s, const char *update, const char *exists, uint64_t id, int64_t value,
+                           const char *what, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc = writing(s, err);
+    if (rc != BR_OK)
+        return rc;
+    BR_TRY(br_store_stmt(s, update, &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)id);
+    sqlite3_bind_int64(st, 3, value);
+    BR_TRY(br_store_step_done(s, st, "cannot update", err));
+    if (sqlite3_changes(s->db) > 0) {
+        s->txn.n_kills++;
+        return BR_OK;
+    }
+    BR_TRY(br_store_stmt(s, exists, &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)id);
+    int r = sqlite3_step(st);
+    sqlite3_reset(st);
+    if (r == SQLITE_DONE)
+        return br_fail(err, BR_E_NOTFOUND, "there is no %s %llu", what, (unsigned long long)id);
+    if (r != SQLITE_ROW)
+        BR_TRY(br_store_sql_fail(s, err, "cannot read"));
+    return BR_OK;
+err:
+    return put_done(s, rc);
+}
+
+enum br_rc br_store_kill_slot(struct br_store *s, uint64_t slot, struct br_err *err)
+{
+    return kill_row(s,
+                    "UPDATE slots SET seq_killed = ?3 WHERE workspace_id = ?1 AND slot = ?2 AND seq_killed IS NULL",
+                    "SELECT 1 FROM slots WHERE workspace_id = ?1 AND slot = ?2", slot, (int64_t)s->txn.seq, "slot",
+                    err);
+}
+
+enum br_rc br_store_kill_content(struct br_store *s, uint64_t content_id, struct br_err *err)
+{
+    return kill_row(s, "UPDATE content SET dead = ?3 WHERE workspace_id = ?1 AND content_id = ?2 AND dead = 0",
+                    "SELECT 1 FROM content WHERE workspace_id = ?1 AND content_id = ?2", content_id, 1, "content",
+                    err);
+}
+
+enum br_rc br_store_set_label(struct br_store *s, const char *name, const char *domain, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc = writing(s, err);
+    if (rc != BR_OK)
+        return rc;
+    if ((name && strlen(name) > 255) || (domain && strlen(domain) > 255))
+        return br_fail(err, BR_E_TOOBIG, "a workspace's name or domain is longer than 255 bytes");
+    BR_TRY(br_store_stmt(s,
+                         "UPDATE store SET name = ifnull(?2, name), domain = ifnull(?3, domain)"
+                         " WHERE workspace_id = ?1",
+                         &st, err));
+    sqlite3_bind_text(st, 2, name, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(st, 3, domain, -1, SQLITE_TRANSIENT);
+    BR_TRY(br_store_step_done(s, st, "cannot label", err));
+err:
+    return put_done(s, rc);
+}
+
+/* --- The end of a batch --- */
+
+static void forget_batch(struct br_store *s)
+{
+    s->txn.open = s->txn.failed = false;
+    br_content_log_begin(&s->content, s->txn.content_tail); /* only to empty it */
+    s->vectors.n = 0;
+}
+
+void br_store_rollback(struct br_store *s)
+{
+    if (!s->txn.open)
+        return;
+    roll_back_sql(s);
+    forget_batch(s);
+    /* A dry run may have grown the logs by a lot. Not after an unknown outcome: the bytes may be committed ones. */
+    if (s->poisoned || !s->fenced)
+        return;
+    if (s->content.log.size > s->txn.content_size)
+        br_log_shrink(&s->content.log, s->txn.content_size);
+    if (s->vectors.log.size > s->txn.vectors_size)
+        br_log_shrink(&s->vectors.log, s->txn.vectors_size);
+}
+
+static enum br_rc write_logs(struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc;
+    BR_TRY(br_content_log_flush(&s->content, err));
+    BR_TRY(br_vector_log_flush(&s->vectors, err));
+err:
+    return rc;
+}
+
+static enum br_rc sync_logs(struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    if (s->txn.n_contents > 0)
+        BR_TRY(br_log_sync(&s->content.log, "content", err));
+    if (s->vectors.n > 0)
+        BR_TRY(br_log_sync(&s->vectors.log, "vectors", err));
+    return BR_OK;
+err:
+    s->poisoned = true; /* the kernel may have dropped the pages and called them clean: asking again proves nothing */
+    return rc;
+}
+
+static enum br_rc write_journal(struct br_store *s, struct br_err *err)
+{
+    struct br_txn *t = &s->txn;
+    sqlite3_stmt *st;
+    enum br_rc rc;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t end = br_content_log_end(&s->content);
+    bool contents = t->n_contents > 0, slots = s->vectors.n > 0;
+    BR_TRY(br_store_stmt(s, "INSERT INTO journal VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)t->seq);
+    sqlite3_bind_int64(st, 3, (int64_t)(slots ? s->vectors.first : t->vector_tail));
+    sqlite3_bind_int64(st, 4, (int64_t)s->vectors.n);
+    sqlite3_bind_int64(st, 5, (int64_t)(contents ? s->content.batch_start : t->content_tail));
+    sqlite3_bind_int64(st, 6, (int64_t)(contents ? end - s->content.batch_start : 0));
+    sqlite3_bind_int64(st, 7, (int64_t)br_vector_log_checksum(&s->vectors));
+    sqlite3_bind_int64(st, 8, contents ? (int64_t)br_content_log_checksum(&s->content) : 0);
+    sqlite3_bind_int64(st, 9, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    BR_TRY(br_store_step_done(s, st, "cannot write the journal of", err));
+    BR_TRY(br_store_stmt(s,
+                         "UPDATE store SET content_tail = ?2, vector_tail = ?3, next_content_id = ?4, last_seq = ?5"
+                         " WHERE workspace_id = ?1",
+                         &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)(contents ? end : t->content_tail));
+    sqlite3_bind_int64(st, 3, (int64_t)(slots ? s->vectors.first + s->vectors.n : t->vector_tail));
+    sqlite3_bind_int64(st, 4, (int64_t)t->next_content_id);
+    sqlite3_bind_int64(st, 5, (int64_t)t->seq);
+    BR_TRY(br_store_step_done(s, st, "cannot write the tails of", err));
+err:
+    return rc;
+}
+
+/* COMMIT, and what its failure means. */
+static enum br_rc acknowledge(struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc = run(s, "COMMIT", "cannot commit to", err);
+    if (rc == BR_OK || !sqlite3_get_autocommit(s->db))
+        return rc; /* still open: it can be rolled back */
+    s->fenced = false; /* its frames may be in the WAL */
+    if (rc != BR_E_NOSPC)
+        s->poisoned = true;
+    return rc;
+}
+
+enum br_rc br_store_commit(struct br_store *s, uint64_t *seq, struct br_err *err)
+{
+    enum br_rc rc = writing(s, err);
+    if (!s->txn.open)
+        return rc;
+    BR_TRY(rc);
+    bool changed = s->txn.n_contents > 0 || s->vectors.n > 0 || s->txn.n_kills > 0;
+    if (sqlite3_get_autocommit(s->db))
+        BR_TRY(br_fail(err, BR_E_IO, "the transaction on %s was rolled back after an earlier error", s->dir));
+    if (changed) {
+        BR_TRY(write_logs(s, err));
+        BR_TRY(sync_logs(s, err));
+        BR_TRY(write_journal(s, err));
+    }
+    BR_TRY(acknowledge(s, err));
+    if (seq)
+        *seq = changed ? s->txn.seq : s->txn.seq - 1;
+    forget_batch(s);
+    return BR_OK;
+err:
+    br_store_rollback(s);
+    return rc;
+}

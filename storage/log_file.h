@@ -1,0 +1,50 @@
+/* log_file.h - an append-only file with a 4 KiB header: what the content log and the vector log have in common. */
+#ifndef BR_LOG_FILE_H
+#define BR_LOG_FILE_H
+
+#include "base/base.h"
+#include "base/io.h"
+
+#define BR_LOG_HEADER 4096u
+#define BR_LOG_PAGE 4096u
+
+enum br_log_kind { BR_LOG_CONTENT, BR_LOG_VECTORS };
+
+/* What the header says, and what the reader of the file expects. */
+struct br_log_identity {
+    enum br_log_kind kind;
+    uint8_t uuid[16];
+    uint64_t generation;
+    uint32_t dim;    /* vectors only, else 0 */
+    uint64_t stride; /* bytes a row; vectors only, else 0 */
+};
+
+struct br_log {
+    const struct br_io *io;
+    int fd;        /* -1: closed */
+    char *path;    /* owned */
+    uint64_t size; /* of the file, what is reserved included */
+    bool dirty;    /* written or grown since the last sync */
+};
+
+/* Makes the file anew (over a leftover) with its header, synced. */
+BR_MUST_USE enum br_rc br_log_create(const struct br_io *io, const char *path, const struct br_log_identity *id,
+                                     struct br_err *err);
+/* Opens a file and refuses one whose header is not exactly id's: BR_E_CORRUPT. */
+BR_MUST_USE enum br_rc br_log_open(struct br_log *log, const struct br_io *io, const char *path, bool writable,
+                                   const struct br_log_identity *id, struct br_err *err);
+void br_log_close(struct br_log *log);
+/* Reserves space so that the file reaches at least `end`. */
+BR_MUST_USE enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err);
+BR_MUST_USE enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_t offset,
+                                    struct br_err *err);
+/* Nothing to do when nothing was written. A failure is final: the caller poisons its handle. */
+BR_MUST_USE enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err);
+/* Gives back space past `size`; best effort. */
+void br_log_shrink(struct br_log *log, uint64_t size);
+/* Is [offset, offset + n) inside the file? Looks again when the file was shorter before. */
+BR_MUST_USE enum br_rc br_log_covers(struct br_log *log, uint64_t offset, uint64_t n, bool *covers,
+                                     struct br_err *err);
+BR_MUST_USE enum br_rc br_log_read(struct br_log *log, void *buf, size_t n, uint64_t offset, struct br_err *err);
+
+#endif

@@ -1,0 +1,353 @@
+/* registry.c - which workspaces a home directory holds.
+ *
+ * registry.db is a convenience: names for ids. The truth is workspaces/<id>/metadata.db. So when registry.db is absent
+ * or unreadable the directories are listed instead, each with the label its own store holds, and a writer makes the
+ * registry anew from them; the damaged file is kept as registry.db.damaged. */
+#include "registry.h"
+
+#include "store_core.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct br_registry {
+    const struct br_io *io;
+    char *home;
+    char db_path[BR_PATH_MAX];
+    sqlite3 *db; /* NULL: the directories are the registry */
+};
+
+static enum br_rc path_of(const struct br_registry *r, const char *tail, char *out, size_t n, struct br_err *err)
+{
+    int len = snprintf(out, n, "%s/%s", r->home, tail);
+    if (len < 0 || (size_t)len >= n)
+        return br_fail(err, BR_E_TOOBIG, "the path of the home directory is too long");
+    return BR_OK;
+}
+
+/* mkdir -p, every new directory 0700. */
+static enum br_rc make_dirs(const struct br_io *io, const char *path, struct br_err *err)
+{
+    char p[BR_PATH_MAX];
+    if ((size_t)snprintf(p, sizeof(p), "%s", path) >= sizeof(p))
+        return br_fail(err, BR_E_TOOBIG, "the path of the home directory is too long");
+    for (char *c = p + 1;; c++) {
+        if (*c != '/' && *c != 0)
+            continue;
+        char kept = *c;
+        *c = 0;
+        struct stat st;
+        if (stat(p, &st) != 0) { /* looked at first: mkdir of an existing one fails with EROFS on read-only media */
+            int r = io->mkdir(io->ctx, p, 0700);
+            if (r < 0 && r != -EEXIST)
+                return br_fail_errno(err, -r, "cannot create the home directory %s", path);
+        } else if (!S_ISDIR(st.st_mode)) {
+            return br_fail_errno(err, ENOTDIR, "cannot create the home directory %s", path);
+        }
+        *c = kept;
+        if (kept == 0)
+            return BR_OK;
+    }
+}
+
+enum br_rc br_registry_dir(const struct br_registry *r, const char *id, char *out, size_t n, struct br_err *err)
+{
+    char tail[300];
+    if (!br_workspace_id_ok(id))
+        return br_fail(err, BR_E_USAGE, "a workspace id has 1 to 64 characters out of A-Z a-z 0-9 _ -");
+    snprintf(tail, sizeof(tail), "workspaces/%s", id);
+    return path_of(r, tail, out, n, err);
+}
+
+/* --- The directories --- */
+
+static int is_id(const struct dirent *e)
+{
+    return br_workspace_id_ok(e->d_name);
+}
+
+/* The label in the workspace's own store; "" when it cannot be read: a damaged workspace is listed all the same. */
+static void label_of(const struct br_registry *r, const char *dir, char name[256])
+{
+    struct br_store *s;
+    struct br_store_info info;
+    struct br_err ignored = {0};
+    name[0] = 0;
+    if (br_store_open(r->io, dir, BR_STORE_READ, &s, &ignored) != BR_OK)
+        return;
+    if (br_store_info(s, &info, &ignored) == BR_OK)
+        memcpy(name, info.name, 256);
+    br_store_close(s);
+}
+
+static enum br_rc each_directory(const struct br_registry *r, enum br_rc (*fn)(void *, const char *, const char *),
+                                 void *ctx, struct br_err *err)
+{
+    char path[BR_PATH_MAX], file[BR_PATH_MAX], name[256];
+    struct dirent **list = NULL;
+    enum br_rc rc = path_of(r, "workspaces", path, sizeof(path), err);
+    if (rc != BR_OK)
+        return rc;
+    int n = scandir(path, &list, is_id, alphasort);
+    if (n < 0)
+        return errno == ENOENT ? BR_OK : br_fail_errno(err, errno, "cannot list %s", path);
+    for (int i = 0; i < n; i++) {
+        struct stat st;
+        if (rc == BR_OK && br_registry_dir(r, list[i]->d_name, path, sizeof(path), err) == BR_OK &&
+            br_path(file, path, "metadata.db", err) == BR_OK && stat(file, &st) == 0) {
+            label_of(r, path, name);
+            rc = fn(ctx, list[i]->d_name, name);
+        }
+        free(list[i]);
+    }
+    free(list);
+    return rc;
+}
+
+/* --- registry.db --- */
+
+static enum br_rc make_table(struct br_registry *r, struct br_err *err)
+{
+    char sql[512];
+    snprintf(sql, sizeof(sql),
+             "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS workspaces(id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+             " created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+             "PRAGMA application_id=%d; PRAGMA user_version=1; COMMIT",
+             BR_REGISTRY_APPLICATION_ID);
+    enum br_rc rc = br_sql_exec(r->db, sql, r->db_path, err);
+    if (rc != BR_OK && !sqlite3_get_autocommit(r->db))
+        sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+/* Opens registry.db and looks whether it is one. *usable false without an error: absent or damaged. */
+static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, bool *fresh, struct br_err *err)
+{
+    struct br_err why = {0};
+    int64_t app = 0, version = 0;
+    enum br_rc rc;
+    struct stat st;
+    *usable = *fresh = false;
+    if (stat(r->db_path, &st) != 0 && !create)
+        return BR_OK;
+    BR_TRY(br_sql_open(r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, &r->db, &why));
+    BR_TRY(br_sql_int(r->db, "PRAGMA application_id", r->db_path, &app, &why));
+    BR_TRY(br_sql_int(r->db, "PRAGMA user_version", r->db_path, &version, &why));
+    if (create && sqlite3_db_readonly(r->db, "main") == 1)
+        BR_TRY(br_fail(err, BR_E_IO, "the home directory %s is read-only", r->home));
+    if (version > 1)
+        BR_TRY(br_fail(err, BR_E_DATA, "%s was made by a newer program", r->db_path));
+    if (app == 0 && version == 0) {
+        *fresh = create;
+        if (create)
+            BR_TRY(make_table(r, &why));
+        *usable = create;
+    } else {
+        *usable = app == BR_REGISTRY_APPLICATION_ID;
+    }
+    if (*usable) {
+        int64_t n;
+        BR_TRY(br_sql_int(r->db, "SELECT count(*) FROM workspaces", r->db_path, &n, &why));
+        if (create && chmod(r->db_path, 0600) != 0)
+            return br_fail_errno(err, errno, "cannot protect %s", r->db_path);
+        return BR_OK;
+    }
+    rc = BR_E_CORRUPT; /* empty, or some other database */
+err:
+    sqlite3_close(r->db);
+    r->db = NULL;
+    *usable = false;
+    if (err->rc != BR_OK)
+        return rc;
+    if (rc == BR_E_CORRUPT || !create)
+        return BR_OK;
+    if (rc == BR_E_IO)
+        return br_fail(err, rc, "cannot write to the home directory %s: %s", r->home, why.msg);
+    return br_fail(err, rc, "%s", why.msg);
+}
+
+static enum br_rc add_cb(void *ctx, const char *id, const char *name)
+{
+    struct br_err ignored = {0};
+    return br_registry_add(ctx, id, name, &ignored);
+}
+
+static enum br_rc open_or_rebuild(struct br_registry *r, bool create, struct br_err *err)
+{
+    bool usable, fresh;
+    char damaged[BR_PATH_MAX];
+    enum br_rc rc;
+    BR_TRY(open_db(r, create, &usable, &fresh, err));
+    if (!usable && create) {
+        BR_TRY(path_of(r, "registry.db.damaged", damaged, sizeof(damaged), err));
+        int e = r->io->rename(r->io->ctx, r->db_path, damaged);
+        if (e < 0)
+            BR_TRY(br_fail_errno(err, -e, "cannot put the damaged %s aside", r->db_path));
+        BR_TRY(open_db(r, true, &usable, &fresh, err));
+        if (!usable)
+            BR_TRY(br_fail(err, BR_E_IO, "cannot make %s", r->db_path));
+    }
+    if (fresh && each_directory(r, add_cb, r, err) != BR_OK)
+        BR_TRY(br_fail(err, BR_E_IO, "cannot fill %s", r->db_path));
+err:
+    return rc;
+}
+
+enum br_rc br_registry_open(const struct br_io *io, const char *home, bool create, struct br_registry **out,
+                            unsigned *warn_mode, struct br_err *err)
+{
+    struct br_err local = {0};
+    char workspaces[BR_PATH_MAX];
+    struct stat st;
+    enum br_rc rc;
+    if (!err)
+        err = &local;
+    *out = NULL;
+    if (warn_mode)
+        *warn_mode = 0;
+    struct br_registry *r = calloc(1, sizeof(*r));
+    if (!r || !(r->home = strdup(home))) {
+        free(r);
+        return br_fail_nomem(err);
+    }
+    r->io = io;
+    BR_TRY(path_of(r, "registry.db", r->db_path, sizeof(r->db_path), err));
+    if (create) {
+        BR_TRY(path_of(r, "workspaces", workspaces, sizeof(workspaces), err));
+        BR_TRY(make_dirs(io, home, err));
+        BR_TRY(make_dirs(io, workspaces, err));
+    }
+    if (stat(home, &st) != 0) {
+        if (errno != ENOENT)
+            BR_TRY(br_fail_errno(err, errno, "cannot open the home directory %s", home));
+        *out = r; /* an absent home is an empty registry */
+        return BR_OK;
+    }
+    if (!S_ISDIR(st.st_mode))
+        BR_TRY(br_fail_errno(err, ENOTDIR, "cannot open the home directory %s", home));
+    if (warn_mode && (st.st_mode & 077) != 0)
+        *warn_mode = st.st_mode & 07777;
+    BR_TRY(open_or_rebuild(r, create, err));
+    *out = r;
+    return BR_OK;
+err:
+    br_registry_close(r);
+    return rc;
+}
+
+void br_registry_close(struct br_registry *r)
+{
+    if (!r)
+        return;
+    sqlite3_close(r->db);
+    free(r->home);
+    free(r);
+}
+
+/* One statement that changes rows: ?1 id, ?2 name, ?3 now. */
+static enum br_rc change(struct br_registry *r, const char *sql, const char *id, const char *name, int *n,
+                         struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    *n = 0;
+    if (!br_workspace_id_ok(id))
+        return br_fail(err, BR_E_USAGE, "a workspace id has 1 to 64 characters out of A-Z a-z 0-9 _ -");
+    if (!r->db || sqlite3_db_readonly(r->db, "main") == 1)
+        return br_fail(err, BR_E_IO, "the registry in %s is not open for writing", r->home);
+    enum br_rc rc = BR_OK;
+    if (sqlite3_prepare_v2(r->db, sql, -1, &st, NULL) == SQLITE_OK) {
+        sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
+        if (sqlite3_bind_parameter_count(st) > 1) {
+            sqlite3_bind_text(st, 2, name, -1, SQLITE_STATIC);
+            sqlite3_bind_int64(st, 3, (int64_t)time(NULL) * 1000000);
+        }
+        sqlite3_step(st);
+    }
+    if (sqlite3_errcode(r->db) != SQLITE_DONE)
+        rc = br_sql_fail(r->db, err, r->db_path, "cannot write");
+    *n = sqlite3_changes(r->db);
+    sqlite3_finalize(st);
+    return rc;
+}
+
+enum br_rc br_registry_add(struct br_registry *r, const char *id, const char *name, struct br_err *err)
+{
+    int n;
+    return change(r,
+                  "INSERT INTO workspaces(id, name, created_at) VALUES(?1, ?2, ?3)"
+                  " ON CONFLICT(id) DO UPDATE SET name = excluded.name",
+                  id, name ? name : "", &n, err);
+}
+
+enum br_rc br_registry_remove(struct br_registry *r, const char *id, struct br_err *err)
+{
+    int n;
+    enum br_rc rc = change(r, "DELETE FROM workspaces WHERE id = ?1", id, NULL, &n, err);
+    if (rc == BR_OK && n == 0)
+        rc = br_fail(err, BR_E_NOTFOUND, "there is no workspace %s", id);
+    return rc;
+}
+
+enum br_rc br_registry_each(struct br_registry *r, enum br_rc (*fn)(void *ctx, const char *id, const char *name),
+                            void *ctx, struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum br_rc rc = BR_OK;
+    if (!r->db)
+        return each_directory(r, fn, ctx, err);
+    int s = sqlite3_prepare_v2(r->db, "SELECT id, name FROM workspaces ORDER BY id", -1, &st, NULL);
+    while (s == SQLITE_OK && rc == BR_OK && (s = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *id = (const char *)sqlite3_column_text(st, 0);
+        s = SQLITE_OK;
+        if (id && br_workspace_id_ok(id)) /* it becomes a path */
+            rc = fn(ctx, id, (const char *)sqlite3_column_text(st, 1));
+    }
+    if (rc == BR_OK && s != SQLITE_DONE)
+        rc = br_sql_fail(r->db, err, r->db_path, "cannot read");
+    sqlite3_finalize(st);
+    return rc;
+}
+
+struct find {
+    const char *key;
+    char id[65];
+    unsigned total, exact, by_name;
+};
+
+static enum br_rc find_cb(void *ctx, const char *id, const char *name)
+{
+    struct find *f = ctx;
+    f->total++;
+    if (!f->key || strcmp(id, f->key) == 0) {
+        strcpy(f->id, id); /* an id beats every name */
+        f->exact++;
+    } else if (name && strcmp(name, f->key) == 0) {
+        if (!f->exact)
+            strcpy(f->id, id);
+        f->by_name++;
+    }
+    return BR_OK;
+}
+
+enum br_rc br_registry_find(struct br_registry *r, const char *key, char id[65], struct br_err *err)
+{
+    struct find f = {.key = key};
+    enum br_rc rc = br_registry_each(r, find_cb, &f, err);
+    if (rc != BR_OK)
+        return rc;
+    if (!key && f.total > 1)
+        return br_fail(err, BR_E_USAGE, "there are %u workspaces: say which one", f.total);
+    if (!key && f.total == 0)
+        return br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s yet", r->home);
+    if (!f.exact && f.by_name > 1)
+        return br_fail(err, BR_E_USAGE, "%u workspaces are named %s: use the id", f.by_name, key);
+    if (!f.exact && !f.by_name)
+        return br_fail(err, BR_E_NOTFOUND, "there is no workspace %s in %s", key, r->home);
+    memcpy(id, f.id, sizeof(f.id));
+    return BR_OK;
+}

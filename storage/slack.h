@@ -1,0 +1,211 @@
+/* slack.h - the Slack tables: one schema over the store core. Metadata in SQLite, text in the content log.
+ *
+ * Every function that writes must be called between br_store_begin and br_store_commit. Views handed to callbacks are borrowed
+ * until the callback returns. Times are int64 microseconds. */
+#ifndef BR_SLACK_H
+#define BR_SLACK_H
+
+#include "store.h"
+
+enum br_slack_class { BR_MSG_CONTENT, BR_MSG_SYSTEM, BR_MSG_TOMBSTONE, BR_MSG_PLACEHOLDER };
+enum br_slack_channel_kind { BR_CH_PUBLIC, BR_CH_PRIVATE, BR_CH_DM, BR_CH_GROUP_DM };
+
+struct br_slack_user {
+    const char *id, *team_id, *name, *real_name, *display_name; /* NULL: absent */
+    bool is_bot, is_deleted;
+    bool is_stub; /* known only from messages: never replaces a listed user's names */
+};
+struct br_slack_channel {
+    const char *id, *name, *topic, *purpose, *creator;
+    enum br_slack_channel_kind kind;
+    int64_t created;
+    bool is_archived, is_general, is_stub;
+    const char *const *members;
+    size_t n_members;
+};
+struct br_slack_reaction {
+    const char *name, *folded;
+    int64_t count;
+    const char *const *users;
+    size_t n_users;
+};
+struct br_slack_file {
+    const char *id, *name, *title, *mimetype, *mode;
+    int64_t size;
+};
+
+struct br_slack_message {
+    const char *channel_id;
+    int64_t ts;
+    int64_t thread_ts; /* 0 none */
+    const char *user_id, *bot_id, *bot_name, *subtype, *team_id;
+    enum br_slack_class cls;
+    bool is_bot, is_broadcast, has_link;
+    int64_t edited_ts, reply_count;
+    const struct br_slack_reaction *reactions;
+    size_t n_reactions;
+    const struct br_slack_file *files;
+    size_t n_files;
+    const char *text; /* rendered; may be empty */
+    size_t text_len;
+    const char *raw; /* redacted JSON */
+    size_t raw_len;
+    bool needs_vector; /* content that has something to say */
+};
+
+BR_MUST_USE enum br_rc br_slack_put_user(struct br_store *s, const struct br_slack_user *u, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_put_channel(struct br_store *s, const struct br_slack_channel *c, struct br_err *err);
+
+enum br_slack_outcome { BR_PUT_NEW, BR_PUT_UPDATED, BR_PUT_UNCHANGED, BR_PUT_STALE };
+/* Idempotent by (channel, ts). An existing row is replaced when the new one has a newer edited_ts, or an equal one and the text or
+ * metadata differ in favour of the richer object; a delete marker beats content older than it (BR_PUT_STALE). A tombstone erases text
+ * and vector of the row and keeps the thread. vector NULL with needs_vector: stored without (a dry run). A changed text or
+ * membership marks the thread dirty. A reply without a root gets a placeholder root (BR_MSG_PLACEHOLDER, not searchable, not counted). */
+BR_MUST_USE enum br_rc br_slack_put_message(struct br_store *s, const struct br_slack_message *m, const float *vector,
+                                            enum br_slack_outcome *outcome, struct br_err *err);
+/* Does put_message of this row need a vector? False when the stored text is the same, or needs_vector is false. */
+BR_MUST_USE enum br_rc br_slack_wants_vector(struct br_store *s, const struct br_slack_message *m, bool *wants,
+                                             struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_delete_message(struct br_store *s, const char *channel_id, int64_t ts, int64_t deleted_at,
+                                               bool *deleted, struct br_err *err);
+
+/* --- Totals of one import, in the archive's own terms (also across commits, and inside a transaction that is rolled back). --- */
+struct br_slack_totals {
+    uint64_t messages;   /* distinct (channel, ts) */
+    uint64_t added, updated, unchanged, deleted;
+    uint64_t duplicates; /* rows beyond the first of a key */
+    uint64_t threads;    /* distinct (channel, thread_ts) with a reply or a root with reply_count > 0 */
+    uint64_t replies, orphan_replies;
+    uint64_t reactions; /* sum of counts of the winning rows */
+    uint64_t files;
+    uint64_t documents; /* message documents of the source + passages of its threads */
+    uint64_t reply_count_mismatches; /* roots that state more replies than are stored */
+};
+BR_MUST_USE enum br_rc br_slack_import_begin(struct br_store *s, struct br_err *err); /* empties the record of this import */
+BR_MUST_USE enum br_rc br_slack_import_totals(struct br_store *s, struct br_slack_totals *t, struct br_err *err);
+
+/* --- Passages: a pure function of a thread's stored messages. --- */
+struct br_slack_thread_key {
+    char channel_id[64];
+    int64_t thread_ts; /* of a message without thread: its ts */
+};
+/* Up to n dirty threads. */
+BR_MUST_USE enum br_rc br_slack_dirty_threads(struct br_store *s, struct br_slack_thread_key *keys, size_t n, size_t *n_out,
+                                              struct br_err *err);
+struct br_slack_passage {
+    const char *text;
+    size_t text_len;
+    int64_t first_ts, last_ts; /* of the messages it is made of */
+    const float *vector;       /* NULL in a dry run */
+};
+/* Replaces the thread's passages and clears its dirty mark. A passage whose text is stored already keeps its record and slot. */
+BR_MUST_USE enum br_rc br_slack_put_passages(struct br_store *s, const struct br_slack_thread_key *key,
+                                             const struct br_slack_passage *p, size_t n, struct br_err *err);
+
+/* --- Reading --- */
+struct br_slack_view {
+    const char *channel_id, *channel_name; /* name NULL for a DM */
+    enum br_slack_channel_kind channel_kind;
+    int64_t ts, thread_ts; /* thread_ts 0 none */
+    const char *user_id, *user_name; /* display name, else real name, handle, bot name, id; both NULL unknown */
+    const char *subtype;
+    enum br_slack_class cls;
+    bool is_bot, is_broadcast;
+    int64_t edited_ts;
+    uint64_t reply_count; /* replies stored */
+    uint64_t reactions_total; /* folded by distinct users: "most reacted" */
+    uint64_t content_id; /* 0: no text */
+    const struct br_slack_reaction *reactions; /* folded, most first; users NULL */
+    size_t n_reactions;
+    const struct br_slack_file *files;
+    size_t n_files;
+    const char *text; /* "" when none */
+    size_t text_len;
+};
+typedef enum br_rc (*br_slack_view_fn)(void *ctx, const struct br_slack_view *v, struct br_err *err);
+
+BR_MUST_USE enum br_rc br_slack_message(struct br_store *s, const char *channel_id, int64_t ts, br_slack_view_fn fn, void *ctx,
+                                        struct br_err *err); /* BR_E_NOTFOUND */
+/* Newest first, placeholders left out. before/after: exclusive, 0 none. channel_id NULL: all. */
+BR_MUST_USE enum br_rc br_slack_channel_messages(struct br_store *s, const char *channel_id, int64_t before, int64_t after,
+                                                 size_t n, br_slack_view_fn fn, void *ctx, struct br_err *err);
+/* Root and replies, oldest first; a message without thread gives itself. */
+BR_MUST_USE enum br_rc br_slack_thread(struct br_store *s, const char *channel_id, int64_t thread_ts, br_slack_view_fn fn, void *ctx,
+                                       struct br_err *err);
+/* n messages before and after ts in its thread if it is a reply or root, else in the channel's flow; oldest first, itself included. */
+BR_MUST_USE enum br_rc br_slack_context(struct br_store *s, const char *channel_id, int64_t ts, size_t n, br_slack_view_fn fn,
+                                        void *ctx, struct br_err *err);
+/* Most reacted first: distinct users over folded reactions, with truncated lists max(distinct users, largest count). */
+BR_MUST_USE enum br_rc br_slack_top(struct br_store *s, const char *channel_id, int64_t after, int64_t before, size_t n,
+                                    br_slack_view_fn fn, void *ctx, struct br_err *err);
+
+/* Names to ids. BR_E_NOTFOUND with the nearest names in err. A leading # or @ is accepted; ids first, then names (case-folded). */
+BR_MUST_USE enum br_rc br_slack_find_channel(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_find_user(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err);
+/* All ids and display names, for rendering. */
+BR_MUST_USE enum br_rc br_slack_each_user(struct br_store *s, enum br_rc (*fn)(void *ctx, const char *id, const char *name), void *ctx,
+                                          struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_each_channel(struct br_store *s, enum br_rc (*fn)(void *ctx, const char *id, const char *name),
+                                             void *ctx, struct br_err *err);
+
+/* --- Documents and filters --- */
+enum br_doc_kind { BR_DOC_MESSAGE, BR_DOC_PASSAGE };
+struct br_doc {
+    enum br_doc_kind kind;
+    uint64_t content_id, slot; /* slot UINT64_MAX: none */
+    char channel_id[64];
+    int64_t ts;        /* message; first message of a passage */
+    int64_t last_ts;   /* passage: its last message; message: ts */
+    int64_t thread_ts; /* conversation: thread root, or the message's own ts */
+};
+/* BR_E_NOTFOUND: the slot is dead or no document's. */
+BR_MUST_USE enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc *doc, struct br_err *err);
+
+#define BR_HAS_LINK 1u
+#define BR_HAS_FILE 2u
+#define BR_HAS_REACTION 4u
+#define BR_IS_THREAD 8u /* in a thread */
+struct br_slack_filter { /* zero: everything */
+    const char *const *channel_ids; /* any of */
+    size_t n_channels;
+    const char *const *user_ids; /* any of; author */
+    size_t n_users;
+    int64_t after, before; /* inclusive lower, exclusive upper bound; 0 none */
+    unsigned has;          /* BR_HAS_*: all of */
+    const char *has_reaction; /* folded name, NULL none */
+};
+bool br_slack_filter_is_empty(const struct br_slack_filter *f);
+/* Slots of the message documents that pass; passages pass only on channel and dates (a passage whose messages overlap the range), and not
+ * at all when users, has or has_reaction are given. *count: bits set. Caller frees the bitmap. */
+BR_MUST_USE enum br_rc br_slack_filter_slots(struct br_store *s, const struct br_slack_filter *f, struct br_bitmap *slots,
+                                             uint64_t *count, struct br_err *err);
+struct br_keyword_hit {
+    struct br_doc doc;
+    double bm25; /* larger is better */
+};
+/* FTS5 match expression (already built and quoted by the caller) over messages or passages; best first, at most n; filter as above. */
+BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind,
+                                        const struct br_slack_filter *f, size_t n, struct br_keyword_hit *out, size_t *n_out,
+                                        struct br_err *err);
+
+struct br_slack_counts {
+    uint64_t messages, users, channels, threads, documents, dirty_threads, reactions, files;
+};
+BR_MUST_USE enum br_rc br_slack_count(struct br_store *s, struct br_slack_counts *c, struct br_err *err);
+struct br_slack_channel_status {
+    const char *id, *name;
+    enum br_slack_channel_kind kind;
+    uint64_t messages;
+    int64_t first_ts, last_ts;
+};
+BR_MUST_USE enum br_rc br_slack_channel_statuses(struct br_store *s,
+                                                 enum br_rc (*fn)(void *ctx, const struct br_slack_channel_status *c),
+                                                 void *ctx, struct br_err *err);
+/* Messages that need a vector and have no live slot ("missing"), as against those that need none; live slots no document names. */
+struct br_slack_report {
+    uint64_t missing_vectors, orphan_vectors, missing_content, dirty_threads;
+    char first_problem[256];
+};
+BR_MUST_USE enum br_rc br_slack_verify(struct br_store *s, struct br_slack_report *r, struct br_err *err);
+
+#endif

@@ -1,0 +1,118 @@
+/* slack_int.h - what the files that implement slack.h share; included only by storage/slack_*.c. */
+#ifndef BR_SLACK_INT_H
+#define BR_SLACK_INT_H
+
+#include "slack.h"
+#include "store_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BR_NO_SLOT INT64_MIN /* a slot column that is NULL */
+
+/* --- slack_schema.c: small helpers over statements --- */
+
+/* One step. *row: there is one; otherwise the statement is reset. On failure it is reset too. */
+BR_MUST_USE enum br_rc br_slack_step(struct br_store *s, sqlite3_stmt *st, bool *row, struct br_err *err);
+/* For a statement bound to channel and ts at ?2 and ?3: resolves, binds, runs to completion. */
+BR_MUST_USE enum br_rc br_slack_run_key(struct br_store *s, const char *sql, const char *channel_id, int64_t ts,
+                                        struct br_err *err);
+/* The same, giving the first column of the first row, 0 when there is none. */
+BR_MUST_USE enum br_rc br_slack_int_key(struct br_store *s, const char *sql, const char *channel_id, int64_t ts,
+                                        int64_t *out, struct br_err *err);
+/* Nothing but the workspace is bound. */
+BR_MUST_USE enum br_rc br_slack_int(struct br_store *s, const char *sql, int64_t *out, struct br_err *err);
+void br_slack_bind_text(sqlite3_stmt *st, int i, const char *text); /* borrowed until the reset */
+void br_slack_bind_positive(sqlite3_stmt *st, int i, int64_t value); /* <= 0: NULL */
+void br_slack_bind_slot(sqlite3_stmt *st, int i, int64_t slot);      /* BR_NO_SLOT: NULL */
+int64_t br_slack_column_slot(sqlite3_stmt *st, int i);
+const char *br_slack_column_text(sqlite3_stmt *st, int i); /* NULL when NULL */
+BR_MUST_USE enum br_rc br_slack_check_id(const char *id, const char *what, struct br_err *err); /* 1 to 63 bytes */
+
+/* --- slack_document.c: text, slot and keyword row of one document --- */
+
+enum br_fts { BR_FTS_NONE, BR_FTS_MESSAGES, BR_FTS_PASSAGES };
+struct br_slack_document {
+    int64_t content_id; /* 0 none */
+    int64_t slot;       /* BR_NO_SLOT none */
+    enum br_fts fts;    /* where its words are */
+};
+/* Stores text (not empty) and, with a vector, a slot. */
+BR_MUST_USE enum br_rc br_slack_document_add(struct br_store *s, const char *text, size_t len, const float *vector,
+                                             enum br_fts fts, struct br_slack_document *d, struct br_err *err);
+/* Ends its life everywhere: keyword row, slot, content. */
+BR_MUST_USE enum br_rc br_slack_document_drop(struct br_store *s, const struct br_slack_document *d,
+                                              struct br_err *err);
+
+/* --- slack_merge.c: which of two rows of one message wins --- */
+
+/* The stored row, as far as merging needs it. */
+struct br_slack_stored {
+    bool exists;
+    enum br_slack_class cls;
+    int64_t thread_ts, edited_ts; /* 0 none */
+    int64_t content_id, raw_id;   /* 0 none */
+    int64_t slot;
+    bool needs_vector;
+    int64_t raw_length;
+    int64_t content_hash, counters_hash;
+    int64_t text_length;
+    uint8_t text_hash[16];
+};
+enum br_slack_verdict {
+    BR_VERDICT_OLDER,  /* an older state of the message: nothing of it is taken but thread membership */
+    BR_VERDICT_POORER, /* the same state, seen less completely */
+    BR_VERDICT_SAME,   /* the same content; reactions, counters and raw form may differ */
+    BR_VERDICT_WINS
+};
+struct br_slack_plan {
+    struct br_slack_stored old;
+    enum br_slack_verdict verdict;
+    bool deleted;      /* a delete marker covers it: nothing at all is taken */
+    bool same_text;    /* and the same class: content record and slot can stay */
+    bool needs_vector; /* of the row as it comes */
+    int64_t content_hash, counters_hash;
+};
+/* Reads only; also right in a reading handle. */
+BR_MUST_USE enum br_rc br_slack_plan_put(struct br_store *s, const struct br_slack_message *m,
+                                         struct br_slack_plan *plan, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_load_stored(struct br_store *s, const char *channel_id, int64_t ts,
+                                            struct br_slack_stored *row, struct br_err *err);
+struct br_slack_document br_slack_stored_document(const struct br_slack_stored *row);
+
+/* --- slack_thread.c: thread membership, placeholders, dirty marks --- */
+
+/* Marks the thread, or the lone message if its text is long or it has passages. thread_ts 0: none. */
+BR_MUST_USE enum br_rc br_slack_mark_dirty(struct br_store *s, const char *channel_id, int64_t ts, int64_t thread_ts,
+                                           size_t text_len, struct br_err *err);
+/* A reply's root exists and knows that it is one. */
+BR_MUST_USE enum br_rc br_slack_ensure_root(struct br_store *s, const char *channel_id, int64_t ts, int64_t thread_ts,
+                                            struct br_err *err);
+
+/* --- slack_import.c --- */
+
+/* Has this import given a row of this message before? False when no import is recorded. */
+BR_MUST_USE enum br_rc br_slack_import_seen(struct br_store *s, const char *channel_id, int64_t ts, bool *seen,
+                                            struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_import_note(struct br_store *s, const char *channel_id, int64_t ts,
+                                            enum br_slack_outcome outcome, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_import_note_delete(struct br_store *s, const char *channel_id, int64_t ts,
+                                                   struct br_err *err);
+
+/* --- slack_view.c --- */
+
+/* Calls fn with the message; BR_E_NOTFOUND without touching err when there is none. Safe when fn reads too. */
+BR_MUST_USE enum br_rc br_slack_view_one(struct br_store *s, const char *channel_id, int64_t ts, br_slack_view_fn fn,
+                                         void *ctx, struct br_err *err);
+
+/* --- slack_reactions.c --- */
+BR_MUST_USE enum br_rc br_slack_put_reactions(struct br_store *s, const struct br_slack_message *m, int64_t *total,
+                                              struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_drop_reactions(struct br_store *s, const char *channel_id, int64_t ts,
+                                               struct br_err *err);
+/* Calls fn with each folded reaction, most first. */
+BR_MUST_USE enum br_rc br_slack_each_folded(struct br_store *s, const char *channel_id, int64_t ts,
+                                            enum br_rc (*fn)(void *ctx, const char *folded, int64_t count), void *ctx,
+                                            struct br_err *err);
+
+#endif

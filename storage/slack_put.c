@@ -1,0 +1,157 @@
+/* slack_put.c - users, channels and their members. A row that would not change is not written. */
+#include "slack_int.h"
+
+/* A listed user replaces everything. A stub fills what another stub left open and never replaces anything: which
+ * message names a stranger first must not matter to the next import. */
+#define UPSERT_USER(set, where)                                                                              \
+    "INSERT INTO users(workspace_id, user_id, team_id, name, real_name, display_name, is_bot, is_deleted, is_stub)" \
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"                                                            \
+    " ON CONFLICT DO UPDATE SET " set " WHERE " where
+
+static const char listed_user[] =
+    UPSERT_USER("team_id = excluded.team_id, name = excluded.name, real_name = excluded.real_name,"
+                " display_name = excluded.display_name, is_bot = excluded.is_bot, is_deleted = excluded.is_deleted,"
+                " is_stub = 0",
+                "is_stub = 1 OR team_id IS NOT excluded.team_id OR name IS NOT excluded.name"
+                " OR real_name IS NOT excluded.real_name OR display_name IS NOT excluded.display_name"
+                " OR is_bot <> excluded.is_bot OR is_deleted <> excluded.is_deleted");
+static const char stub_user[] =
+    UPSERT_USER("team_id = ifnull(team_id, excluded.team_id), name = ifnull(name, excluded.name),"
+                " real_name = ifnull(real_name, excluded.real_name),"
+                " display_name = ifnull(display_name, excluded.display_name)",
+                "is_stub = 1 AND (team_id IS NULL AND excluded.team_id IS NOT NULL"
+                " OR name IS NULL AND excluded.name IS NOT NULL"
+                " OR real_name IS NULL AND excluded.real_name IS NOT NULL"
+                " OR display_name IS NULL AND excluded.display_name IS NOT NULL)");
+
+enum br_rc br_slack_put_user(struct br_store *s, const struct br_slack_user *u, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc;
+    BR_TRY(br_slack_check_id(u->id, "user", err));
+    BR_TRY(br_store_stmt(s, u->is_stub ? stub_user : listed_user, &st, err));
+    br_slack_bind_text(st, 2, u->id);
+    br_slack_bind_text(st, 3, u->team_id);
+    br_slack_bind_text(st, 4, u->name);
+    br_slack_bind_text(st, 5, u->real_name);
+    br_slack_bind_text(st, 6, u->display_name);
+    sqlite3_bind_int(st, 7, u->is_bot);
+    sqlite3_bind_int(st, 8, u->is_deleted);
+    sqlite3_bind_int(st, 9, u->is_stub);
+    rc = br_store_step_done(s, st, "cannot store a user in", err);
+err:
+    return rc;
+}
+
+/* --- Channels --- */
+
+#define UPSERT_CHANNEL(set, where)                                                                           \
+    "INSERT INTO channels(workspace_id, channel_id, name, kind, topic, purpose, creator, created, is_archived," \
+    " is_general, is_stub) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"                             \
+    " ON CONFLICT DO UPDATE SET " set " WHERE " where
+
+static const char listed_channel[] =
+    UPSERT_CHANNEL("name = excluded.name, kind = excluded.kind, topic = excluded.topic, purpose = excluded.purpose,"
+                   " creator = excluded.creator, created = excluded.created, is_archived = excluded.is_archived,"
+                   " is_general = excluded.is_general, is_stub = 0",
+                   "is_stub = 1 OR name IS NOT excluded.name OR kind <> excluded.kind OR topic IS NOT excluded.topic"
+                   " OR purpose IS NOT excluded.purpose OR creator IS NOT excluded.creator"
+                   " OR created <> excluded.created OR is_archived <> excluded.is_archived"
+                   " OR is_general <> excluded.is_general");
+static const char stub_channel[] = UPSERT_CHANNEL("name = ifnull(name, excluded.name)",
+                                                  "is_stub = 1 AND name IS NULL AND excluded.name IS NOT NULL");
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum br_rc change_member(struct br_store *s, const char *sql, const char *channel_id, const char *user_id,
+                                struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc = br_store_stmt(s, sql, &st, err);
+    if (rc != BR_OK)
+        return rc;
+    br_slack_bind_text(st, 2, channel_id);
+    br_slack_bind_text(st, 3, user_id);
+    return br_store_step_done(s, st, "cannot store a member in", err);
+}
+
+/* Drops stored members that are not among the sorted ones. A row deleted under the reading statement is safe only
+ * behind it, so one is looked for at a time; members leave rarely. */
+static enum br_rc drop_former_members(struct br_store *s, const char *channel_id, const char **sorted, size_t n,
+                                      struct br_err *err)
+{
+    enum br_rc rc;
+    sqlite3_stmt *st;
+    char former[64];
+    bool row;
+    for (;;) {
+        former[0] = 0;
+        BR_TRY(br_store_stmt(s, "SELECT user_id FROM channel_members WHERE workspace_id = ?1 AND channel_id = ?2", &st,
+                             err));
+        br_slack_bind_text(st, 2, channel_id);
+        for (;;) {
+            BR_TRY(br_slack_step(s, st, &row, err));
+            if (!row)
+                break;
+            const char *id = br_slack_column_text(st, 0);
+            if (!n || !bsearch(&id, sorted, n, sizeof(*sorted), by_text)) {
+                strncat(former, id, sizeof(former) - 1);
+                sqlite3_reset(st);
+                break;
+            }
+        }
+        if (!former[0])
+            return BR_OK;
+        BR_TRY(change_member(s,
+                             "DELETE FROM channel_members WHERE workspace_id = ?1 AND channel_id = ?2 AND user_id = ?3",
+                             channel_id, former, err));
+    }
+err:
+    return rc;
+}
+
+static enum br_rc put_members(struct br_store *s, const struct br_slack_channel *c, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    size_t n = 0;
+    const char **sorted = malloc((c->n_members ? c->n_members : 1) * sizeof(*sorted));
+    if (!sorted)
+        return br_fail_nomem(err);
+    for (size_t i = 0; i < c->n_members; i++)
+        if (c->members[i] && c->members[i][0] && strlen(c->members[i]) < 64)
+            sorted[n++] = c->members[i];
+    if (n > 1)
+        qsort(sorted, n, sizeof(*sorted), by_text);
+    BR_TRY(drop_former_members(s, c->id, sorted, n, err));
+    for (size_t i = 0; i < n; i++)
+        BR_TRY(change_member(s, "INSERT OR IGNORE INTO channel_members VALUES(?1, ?2, ?3)", c->id, sorted[i], err));
+err:
+    free(sorted);
+    return rc;
+}
+
+enum br_rc br_slack_put_channel(struct br_store *s, const struct br_slack_channel *c, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc;
+    BR_TRY(br_slack_check_id(c->id, "channel", err));
+    BR_TRY(br_store_stmt(s, c->is_stub ? stub_channel : listed_channel, &st, err));
+    br_slack_bind_text(st, 2, c->id);
+    br_slack_bind_text(st, 3, c->name);
+    sqlite3_bind_int(st, 4, (int)c->kind);
+    br_slack_bind_text(st, 5, c->topic);
+    br_slack_bind_text(st, 6, c->purpose);
+    br_slack_bind_text(st, 7, c->creator);
+    sqlite3_bind_int64(st, 8, c->created);
+    sqlite3_bind_int(st, 9, c->is_archived);
+    sqlite3_bind_int(st, 10, c->is_general);
+    sqlite3_bind_int(st, 11, c->is_stub);
+    BR_TRY(br_store_step_done(s, st, "cannot store a channel in", err));
+    if (c->members && !c->is_stub) /* no list is not an empty list */
+        BR_TRY(put_members(s, c, err));
+err:
+    return rc;
+}

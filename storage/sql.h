@@ -1,0 +1,37 @@
+/* sql.h - what storage/ needs from SQLite beyond its own interface: opening, error mapping, a statement cache. */
+#ifndef BR_SQL_H
+#define BR_SQL_H
+
+#include "base/base.h"
+
+#include <sqlite3.h>
+
+enum br_sql_mode {
+    BR_SQL_READ,
+    BR_SQL_IMMUTABLE, /* read without locks or WAL: only for media nobody can write */
+    BR_SQL_ALONE,     /* read with the WAL index in memory, which shuts every other connection out meanwhile: for a full disk */
+    BR_SQL_WRITE,
+    BR_SQL_CREATE
+};
+
+/* Opens path and sets what every connection of ours has. The file may turn out unreadable only at its first use. */
+BR_MUST_USE enum br_rc br_sql_open(const char *path, enum br_sql_mode mode, sqlite3 **out, struct br_err *err);
+/* From the connection's last error; path may be NULL. */
+enum br_rc br_sql_fail(sqlite3 *db, struct br_err *err, const char *path, const char *what);
+BR_MUST_USE enum br_rc br_sql_exec(sqlite3 *db, const char *sql, const char *path, struct br_err *err);
+/* The first column of the first row; 0 when there is no row. */
+BR_MUST_USE enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *out, struct br_err *err);
+
+/* Prepared statements by the address of their SQL text. */
+struct br_stmt_cache {
+    struct br_stmt_entry {
+        const char *sql;
+        sqlite3_stmt *st;
+    } *entries;  /* open addressing */
+    size_t n, alloc; /* alloc: a power of two */
+};
+BR_MUST_USE enum br_rc br_stmt_cache_get(struct br_stmt_cache *c, sqlite3 *db, const char *sql, const char *path,
+                                         sqlite3_stmt **out, struct br_err *err);
+void br_stmt_cache_free(struct br_stmt_cache *c);
+
+#endif
