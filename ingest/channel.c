@@ -1,0 +1,38 @@
+/* channel.c - entries of channels.json, groups.json, dms.json and mpims.json. */
+#include "slack_object.h"
+
+/* `created` is in seconds; anything that is not a plausible time counts as unknown. */
+static int64_t created_us(const json_t *object)
+{
+    double v = json_number_value(json_object_get(object, "created"));
+    return v > 0 && v < 1e11 ? (int64_t)v * 1000000 : 0;
+}
+
+bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_arena *arena,
+                     struct br_channel_event *out)
+{
+    const char *id = br_get_string(object, "id", NULL);
+    const json_t *members = json_object_get(object, "members");
+    if (!id)
+        return false;
+    const char **list = br_arena_array(arena, json_array_size(members) + 1, sizeof *list);
+    size_t n = 0, i;
+    const json_t *v;
+    if (!list)
+        return false;
+    json_array_foreach(members, i, v) if (json_string_length(v)) list[n++] = json_string_value(v);
+    *out = (struct br_channel_event){
+        .id = id,
+        .name = kind == BR_CHANNEL_DM ? NULL : br_get_string(object, "name", NULL),
+        .kind = kind,
+        .topic = br_get_string(json_object_get(object, "topic"), "value", NULL),
+        .purpose = br_get_string(json_object_get(object, "purpose"), "value", NULL),
+        .creator = br_get_string(object, "creator", NULL),
+        .created = created_us(object),
+        .is_archived = br_get_bool(object, "is_archived"),
+        .is_general = br_get_bool(object, "is_general"),
+        .members = list,
+        .n_members = n,
+    };
+    return true;
+}
