@@ -15,7 +15,6 @@
 #include "store_core.h"
 
 #include <string.h>
-#include <time.h>
 
 static enum br_rc writing(struct br_store *s, struct br_err *err)
 {
@@ -261,8 +260,6 @@ static enum br_rc write_journal(struct br_store *s, struct br_err *err)
     struct br_txn *t = &s->txn;
     sqlite3_stmt *st;
     enum br_rc rc;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     uint64_t end = br_content_log_end(&s->content);
     bool contents = t->n_contents > 0, slots = s->vectors.n > 0;
     BR_TRY(br_store_stmt(s, "INSERT INTO journal VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &st, err));
@@ -273,7 +270,7 @@ static enum br_rc write_journal(struct br_store *s, struct br_err *err)
     sqlite3_bind_int64(st, 6, (int64_t)(contents ? end - s->content.batch_start : 0));
     sqlite3_bind_int64(st, 7, (int64_t)br_vector_log_checksum(&s->vectors));
     sqlite3_bind_int64(st, 8, contents ? (int64_t)br_content_log_checksum(&s->content) : 0);
-    sqlite3_bind_int64(st, 9, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    sqlite3_bind_int64(st, 9, s->io->now(s->io->ctx));
     BR_TRY(br_store_step_done(s, st, "cannot write the journal of", err));
     BR_TRY(br_store_stmt(s,
                          "UPDATE store SET content_tail = ?2, vector_tail = ?3, next_content_id = ?4, last_seq = ?5"

@@ -7,13 +7,10 @@
 
 #include "store_core.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 struct br_registry {
     const struct br_io *io;
@@ -41,12 +38,12 @@ static enum br_rc make_dirs(const struct br_io *io, const char *path, struct br_
             continue;
         char kept = *c;
         *c = 0;
-        struct stat st;
-        if (stat(p, &st) != 0) { /* looked at first: mkdir of an existing one fails with EROFS on read-only media */
+        struct br_io_stat st;
+        if (io->stat(io->ctx, p, &st) < 0) { /* looked at first: mkdir of an existing one fails with EROFS on read-only media */
             int r = io->mkdir(io->ctx, p, 0700);
             if (r < 0 && r != -EEXIST)
                 return br_fail_errno(err, -r, "cannot create the home directory %s", path);
-        } else if (!S_ISDIR(st.st_mode)) {
+        } else if (!st.is_dir) {
             return br_fail_errno(err, ENOTDIR, "cannot create the home directory %s", path);
         }
         *c = kept;
@@ -66,11 +63,6 @@ enum br_rc br_registry_dir(const struct br_registry *r, const char *id, char *ou
 
 /* --- The directories --- */
 
-static int is_id(const struct dirent *e)
-{
-    return br_workspace_id_ok(e->d_name);
-}
-
 /* The label in the workspace's own store; "" when it cannot be read: a damaged workspace is listed all the same. */
 static void label_of(const struct br_registry *r, const char *dir, char name[256])
 {
@@ -85,27 +77,55 @@ static void label_of(const struct br_registry *r, const char *dir, char name[256
     br_store_close(s);
 }
 
+struct id_list {
+    char (*ids)[65];
+    size_t n, alloc;
+};
+
+static int collect_id(void *arg, const char *name)
+{
+    struct id_list *l = arg;
+    if (!br_workspace_id_ok(name))
+        return 0;
+    if (l->n == l->alloc) {
+        size_t alloc = l->alloc ? l->alloc * 2 : 16;
+        void *p = realloc(l->ids, alloc * sizeof(*l->ids));
+        if (!p)
+            return -ENOMEM;
+        l->ids = p;
+        l->alloc = alloc;
+    }
+    snprintf(l->ids[l->n++], sizeof(*l->ids), "%s", name);
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
 static enum br_rc each_directory(const struct br_registry *r, enum br_rc (*fn)(void *, const char *, const char *),
                                  void *ctx, struct br_err *err)
 {
     char path[BR_PATH_MAX], file[BR_PATH_MAX], name[256];
-    struct dirent **list = NULL;
+    struct id_list list = {0};
+    struct br_io_stat st;
     enum br_rc rc = path_of(r, "workspaces", path, sizeof(path), err);
     if (rc != BR_OK)
         return rc;
-    int n = scandir(path, &list, is_id, alphasort);
-    if (n < 0)
-        return errno == ENOENT ? BR_OK : br_fail_errno(err, errno, "cannot list %s", path);
-    for (int i = 0; i < n; i++) {
-        struct stat st;
-        if (rc == BR_OK && br_registry_dir(r, list[i]->d_name, path, sizeof(path), err) == BR_OK &&
-            br_path(file, path, "metadata.db", err) == BR_OK && stat(file, &st) == 0) {
-            label_of(r, path, name);
-            rc = fn(ctx, list[i]->d_name, name);
-        }
-        free(list[i]);
+    int e = r->io->list(r->io->ctx, path, collect_id, &list);
+    if (e < 0 && e != -ENOENT)
+        rc = br_fail_errno(err, -e, "cannot list %s", path);
+    if (list.n)
+        qsort(list.ids, list.n, sizeof(*list.ids), by_id);
+    for (size_t i = 0; i < list.n && rc == BR_OK; i++) {
+        if (br_registry_dir(r, list.ids[i], path, sizeof(path), err) != BR_OK ||
+            br_path(file, path, "metadata.db", err) != BR_OK || r->io->stat(r->io->ctx, file, &st) < 0)
+            continue;
+        label_of(r, path, name);
+        rc = fn(ctx, list.ids[i], name);
     }
-    free(list);
+    free(list.ids);
     return rc;
 }
 
@@ -131,11 +151,11 @@ static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, bool
     struct br_err why = {0};
     int64_t app = 0, version = 0;
     enum br_rc rc;
-    struct stat st;
+    struct br_io_stat st;
     *usable = *fresh = false;
-    if (stat(r->db_path, &st) != 0 && !create)
+    if (r->io->stat(r->io->ctx, r->db_path, &st) < 0 && !create)
         return BR_OK;
-    BR_TRY(br_sql_open(r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, &r->db, &why));
+    BR_TRY(br_sql_open(r->io, r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, &r->db, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA application_id", r->db_path, &app, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA user_version", r->db_path, &version, &why));
     if (create && sqlite3_db_readonly(r->db, "main") == 1)
@@ -153,8 +173,9 @@ static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, bool
     if (*usable) {
         int64_t n;
         BR_TRY(br_sql_int(r->db, "SELECT count(*) FROM workspaces", r->db_path, &n, &why));
-        if (create && chmod(r->db_path, 0600) != 0)
-            return br_fail_errno(err, errno, "cannot protect %s", r->db_path);
+        int e = create ? r->io->chmod(r->io->ctx, r->db_path, 0600) : 0;
+        if (e < 0)
+            return br_fail_errno(err, -e, "cannot protect %s", r->db_path);
         return BR_OK;
     }
     rc = BR_E_CORRUPT; /* empty, or some other database */
@@ -203,7 +224,7 @@ enum br_rc br_registry_open(const struct br_io *io, const char *home, bool creat
 {
     struct br_err local = {0};
     char workspaces[BR_PATH_MAX];
-    struct stat st;
+    struct br_io_stat st;
     enum br_rc rc;
     if (!err)
         err = &local;
@@ -222,16 +243,17 @@ enum br_rc br_registry_open(const struct br_io *io, const char *home, bool creat
         BR_TRY(make_dirs(io, home, err));
         BR_TRY(make_dirs(io, workspaces, err));
     }
-    if (stat(home, &st) != 0) {
-        if (errno != ENOENT)
-            BR_TRY(br_fail_errno(err, errno, "cannot open the home directory %s", home));
+    int e = io->stat(io->ctx, home, &st);
+    if (e < 0) {
+        if (e != -ENOENT)
+            BR_TRY(br_fail_errno(err, -e, "cannot open the home directory %s", home));
         *out = r; /* an absent home is an empty registry */
         return BR_OK;
     }
-    if (!S_ISDIR(st.st_mode))
+    if (!st.is_dir)
         BR_TRY(br_fail_errno(err, ENOTDIR, "cannot open the home directory %s", home));
-    if (warn_mode && (st.st_mode & 077) != 0)
-        *warn_mode = st.st_mode & 07777;
+    if (warn_mode && (st.mode & 077) != 0)
+        *warn_mode = st.mode;
     BR_TRY(open_or_rebuild(r, create, err));
     *out = r;
     return BR_OK;
@@ -264,7 +286,7 @@ static enum br_rc change(struct br_registry *r, const char *sql, const char *id,
         sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
         if (sqlite3_bind_parameter_count(st) > 1) {
             sqlite3_bind_text(st, 2, name, -1, SQLITE_STATIC);
-            sqlite3_bind_int64(st, 3, (int64_t)time(NULL) * 1000000);
+            sqlite3_bind_int64(st, 3, r->io->now(r->io->ctx));
         }
         sqlite3_step(st);
     }

@@ -42,7 +42,8 @@ static char *uri_of(const char *path, enum br_sql_mode mode)
     return uri;
 }
 
-enum br_rc br_sql_open(const char *path, enum br_sql_mode mode, sqlite3 **out, struct br_err *err)
+enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mode mode, sqlite3 **out,
+                       struct br_err *err)
 {
     static const int flags[] = {SQLITE_OPEN_READONLY, SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE,
                                 SQLITE_OPEN_READWRITE, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE};
@@ -51,7 +52,7 @@ enum br_rc br_sql_open(const char *path, enum br_sql_mode mode, sqlite3 **out, s
         return br_fail_nomem(err);
     sqlite3 *db = NULL;
     int r = sqlite3_open_v2(uri, &db, flags[mode] | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                            NULL);
+                            io->sqlite_vfs);
     free(uri);
     enum br_rc rc = BR_OK;
     if (!db)

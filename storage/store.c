@@ -12,10 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 bool br_workspace_id_ok(const char *id)
 {
@@ -164,7 +160,7 @@ static bool wal_has_bytes(const struct br_io *io, const char *db_path)
 
 static enum br_rc try_db(struct br_store *s, const char *path, enum br_sql_mode mode, bool *has, struct br_err *err)
 {
-    enum br_rc rc = br_sql_open(path, mode, &s->db, err);
+    enum br_rc rc = br_sql_open(s->io, path, mode, &s->db, err);
     if (rc == BR_OK)
         rc = has_store(s->db, path, has, err);
     if (rc != BR_OK) {
@@ -185,7 +181,7 @@ static enum br_rc open_db_read(struct br_store *s, const char *path, bool *has, 
         return rc;
     if (rc != BR_E_IO && rc != BR_E_NOSPC)
         return br_fail(err, rc, "%s", first.msg);
-    if (faccessat(AT_FDCWD, s->dir, W_OK, AT_EACCESS) == 0)
+    if (s->io->can_write(s->io->ctx, s->dir))
         return try_db(s, path, BR_SQL_ALONE, has, NULL) == BR_OK ? BR_OK : br_fail(err, rc, "%s", first.msg);
     if (wal_has_bytes(s->io, path))
         return br_fail(err, BR_E_IO,
@@ -198,7 +194,7 @@ static enum br_rc open_db_write(struct br_store *s, const char *path, enum br_sq
                                 struct br_err *err)
 {
     enum br_rc rc;
-    BR_TRY(br_sql_open(path, mode, &s->db, err));
+    BR_TRY(br_sql_open(s->io, path, mode, &s->db, err));
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return br_fail(err, BR_E_IO, "%s is read-only", path);
     BR_TRY(has_store(s->db, path, has, err));
@@ -267,14 +263,15 @@ enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_
     char path[BR_PATH_MAX];
     struct br_store *s = NULL;
     struct br_store_info info;
-    struct stat st;
+    struct br_io_stat st;
     bool has = false;
     enum br_rc rc;
     *out = NULL;
     BR_TRY(br_path(path, dir, "metadata.db", err));
-    if (stat(path, &st) != 0) /* only the name is looked up: a descriptor of ours would drop SQLite's locks */
-        return errno == ENOENT ? br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s", dir)
-                               : br_fail_errno(err, errno, "cannot open the workspace %s", dir);
+    int r = io->stat(io->ctx, path, &st); /* only the name: a descriptor of ours would drop SQLite's locks */
+    if (r < 0)
+        return r == -ENOENT ? br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s", dir)
+                            : br_fail_errno(err, -r, "cannot open the workspace %s", dir);
     BR_TRY(handle_new(io, dir, mode, &s, err));
     if (mode == BR_STORE_WRITE) {
         BR_TRY(br_wslock(io, dir, true, &s->lock_fd, err));
@@ -306,8 +303,6 @@ static enum br_rc make_tables(struct br_store *s, const struct br_store_spec *sp
     enum br_rc rc;
     sqlite3_stmt *st;
     char pragmas[96];
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     BR_TRY(br_sql_exec(s->db, "BEGIN IMMEDIATE", path, err));
     for (const char *const *ddl = br_core_schema; *ddl; ddl++)
         BR_TRY(br_sql_exec(s->db, *ddl, path, err));
@@ -325,7 +320,7 @@ static enum br_rc make_tables(struct br_store *s, const struct br_store_spec *sp
     sqlite3_bind_int64(st, 6, s->dim);
     sqlite3_bind_text(st, 7, spec->name ? spec->name : "", -1, SQLITE_STATIC);
     sqlite3_bind_text(st, 8, spec->domain ? spec->domain : "", -1, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 9, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    sqlite3_bind_int64(st, 9, s->io->now(s->io->ctx));
     BR_TRY(br_store_step_done(s, st, "cannot create", err));
     snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d", BR_STORE_APPLICATION_ID,
              BR_STORE_USER_VERSION);
@@ -390,13 +385,15 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
     BR_TRY(open_db_write(s, path, BR_SQL_CREATE, &has, err));
     if (has)
         BR_TRY(br_fail(err, BR_E_USAGE, "there is a workspace in %s already", dir));
-    if (chmod(path, 0600) != 0)
-        BR_TRY(br_fail_errno(err, errno, "cannot protect %s", path));
+    r = io->chmod(io->ctx, path, 0600);
+    if (r < 0)
+        BR_TRY(br_fail_errno(err, -r, "cannot protect %s", path));
     strcpy(s->workspace_id, spec->workspace_id);
     s->dim = spec->dim;
     s->generation = 1;
-    if (getrandom(s->uuid, 16, 0) != 16)
-        BR_TRY(br_fail_errno(err, errno, "no random numbers"));
+    r = io->random(io->ctx, s->uuid, 16);
+    if (r < 0)
+        BR_TRY(br_fail_errno(err, -r, "no random numbers"));
     BR_TRY(make_logs(s, err));
     BR_TRY(sync_dirs(io, dir, false, err));
     BR_TRY(make_tables(s, spec, path, err));

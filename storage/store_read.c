@@ -4,7 +4,6 @@
  * checksum there. Bytes no row names are never read. */
 #include "store_core.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,18 +309,24 @@ err:
     return rc;
 }
 
+struct sweep {
+    struct br_store *s;
+    char now[64], before[64];
+};
+
+static int sweep_entry(void *arg, const char *name)
+{
+    struct sweep *w = arg;
+    char path[BR_PATH_MAX];
+    if (strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0 &&
+        br_path(path, w->s->dir, name, NULL) == BR_OK)
+        w->s->io->unlink(w->s->io->ctx, path);
+    return 0;
+}
+
 void br_store_sweep(struct br_store *s)
 {
-    char now[64], before[64], path[BR_PATH_MAX];
-    struct br_err ignored = {0};
-    if (s->mode != BR_STORE_WRITE || s->poisoned || checkpoint_names(s, now, before, &ignored) != BR_OK)
-        return;
-    DIR *d = opendir(s->dir);
-    if (!d)
-        return;
-    for (struct dirent *e; (e = readdir(d));)
-        if (strncmp(e->d_name, "graph.", 6) == 0 && strcmp(e->d_name, now) != 0 && strcmp(e->d_name, before) != 0 &&
-            br_path(path, s->dir, e->d_name, &ignored) == BR_OK)
-            s->io->unlink(s->io->ctx, path);
-    closedir(d);
+    struct sweep w = {.s = s};
+    if (s->mode == BR_STORE_WRITE && !s->poisoned && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
+        s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
 }

@@ -1,7 +1,7 @@
-/* io.h - the one table of functions through which index/ and storage/ touch files.
+/* io.h - the one table of functions through which index/, storage/ and engine/ touch the files of a home directory, the clock and the
+ * source of randomness. No other file of these folders makes such system calls (the test t_tidy looks).
  *
- * Tests replace it to fail the n-th call or to record the order of writes and syncs. Every member returns a
- * value >= 0, or a negative errno. Short reads and writes are possible; the br_io_*_full helpers loop.
+ * Tests replace it to fail the n-th call, or by a simulated disk. Every member returns a value >= 0, or a negative errno. Short reads and writes are possible; the br_io_*_full helpers loop.
  * fsync is never retried after a failure: the kernel may have dropped the dirty pages (PostgreSQL, 2018);
  * callers poison their handle instead. Thread-safe as far as the system calls are. */
 #ifndef BR_IO_H
@@ -11,8 +11,15 @@
 
 #include <sys/types.h>
 
+struct br_io_stat {
+    int64_t size;
+    unsigned mode; /* permission bits */
+    bool is_dir;
+};
+
 struct br_io {
-    void *ctx; /* passed to every member */
+    void *ctx;              /* passed to every member */
+    const char *sqlite_vfs; /* the SQLite VFS that goes with this table; NULL: SQLite's own */
     int (*open)(void *ctx, const char *path, int flags, unsigned mode); /* O_CLOEXEC is added */
     int (*close)(void *ctx, int fd);
     ssize_t (*pread)(void *ctx, int fd, void *buf, size_t n, int64_t offset);
@@ -26,8 +33,17 @@ struct br_io {
     int (*rename)(void *ctx, const char *from, const char *to);
     int (*unlink)(void *ctx, const char *path);
     int (*mkdir)(void *ctx, const char *path, unsigned mode);
+    int (*rmdir)(void *ctx, const char *path);
+    int (*chmod)(void *ctx, const char *path, unsigned mode);
+    int (*stat)(void *ctx, const char *path, struct br_io_stat *out);
+    bool (*can_write)(void *ctx, const char *path); /* may the process make entries in this directory? */
+    /* fn for every entry but "." and "..", in no order; entries that come or go meanwhile may or may not be seen. Ends early, with its
+     * value, when fn returns non-zero. */
+    int (*list)(void *ctx, const char *dir, int (*fn)(void *arg, const char *name), void *arg);
     int (*sync_dir)(void *ctx, const char *path);
     int (*lock)(void *ctx, int fd, bool exclusive); /* OFD lock, not waiting; -EAGAIN when held */
+    int64_t (*now)(void *ctx);                      /* microseconds since 1970 */
+    int (*random)(void *ctx, void *buf, size_t n);  /* n <= 256 bytes */
 };
 
 extern const struct br_io br_io_posix;

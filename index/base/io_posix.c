@@ -1,11 +1,15 @@
 /* io_posix.c - the I/O table over Linux system calls, and its looping helpers. */
 #include "base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int px_open(void *ctx, const char *path, int flags, unsigned mode)
@@ -96,6 +100,48 @@ static int px_mkdir(void *ctx, const char *path, unsigned mode)
     return mkdir(path, (mode_t)mode) < 0 ? -errno : 0;
 }
 
+static int px_rmdir(void *ctx, const char *path)
+{
+    (void)ctx;
+    return rmdir(path) < 0 ? -errno : 0;
+}
+
+static int px_chmod(void *ctx, const char *path, unsigned mode)
+{
+    (void)ctx;
+    return chmod(path, (mode_t)mode) < 0 ? -errno : 0;
+}
+
+static int px_stat(void *ctx, const char *path, struct br_io_stat *out)
+{
+    (void)ctx;
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -errno;
+    *out = (struct br_io_stat){.size = st.st_size, .mode = st.st_mode & 07777, .is_dir = S_ISDIR(st.st_mode)};
+    return 0;
+}
+
+static bool px_can_write(void *ctx, const char *path)
+{
+    (void)ctx;
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+}
+
+static int px_list(void *ctx, const char *dir, int (*fn)(void *arg, const char *name), void *arg)
+{
+    (void)ctx;
+    int r = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return -errno;
+    for (struct dirent *e; r == 0 && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            r = fn(arg, e->d_name);
+    closedir(d);
+    return r;
+}
+
 static int px_sync_dir(void *ctx, const char *path)
 {
     (void)ctx;
@@ -114,6 +160,20 @@ static int px_lock(void *ctx, int fd, bool exclusive)
     return fcntl(fd, F_OFD_SETLK, &fl) < 0 ? -errno : 0;
 }
 
+static int64_t px_now(void *ctx)
+{
+    (void)ctx;
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int px_random(void *ctx, void *buf, size_t n)
+{
+    (void)ctx;
+    return getrandom(buf, n, 0) == (ssize_t)n ? 0 : -EIO;
+}
+
 const struct br_io br_io_posix = {
     .open = px_open,
     .close = px_close,
@@ -128,8 +188,15 @@ const struct br_io br_io_posix = {
     .rename = px_rename,
     .unlink = px_unlink,
     .mkdir = px_mkdir,
+    .rmdir = px_rmdir,
+    .chmod = px_chmod,
+    .stat = px_stat,
+    .can_write = px_can_write,
+    .list = px_list,
     .sync_dir = px_sync_dir,
     .lock = px_lock,
+    .now = px_now,
+    .random = px_random,
 };
 
 int br_io_pread_full(const struct br_io *io, int fd, void *buf, size_t n, int64_t offset)
