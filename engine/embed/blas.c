@@ -1,0 +1,54 @@
+/* blas.c - single-precision products for the float path: OpenBLAS by dlopen, else our own loops.
+ *
+ * OpenBLAS reads its core type in its constructor, and 0.3.21 takes newer CPUs for a Prescott (SSE3), several times slower (its issue 4267): so
+ * OPENBLAS_CORETYPE is set before dlopen, by what the CPU has. Threads are ours, over texts: OpenBLAS gets one. */
+#include "embed/model_int.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
+typedef void sgemm_fn(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta,
+                      float *c, int ldc);
+
+static sgemm_fn *blas;
+static char name[64] = "plain";
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void load(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd"))
+        setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
+    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        setenv("OPENBLAS_CORETYPE", "Haswell", 0);
+#endif
+    void *lib = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    if (!lib)
+        return;
+    void (*set_threads)(int) = (void (*)(int))dlsym(lib, "openblas_set_num_threads");
+    char *(*core)(void) = (char *(*)(void))dlsym(lib, "openblas_get_corename");
+    blas = (sgemm_fn *)dlsym(lib, "cblas_sgemm");
+    if (set_threads)
+        set_threads(1);
+    if (blas)
+        snprintf(name, sizeof name, "openblas:%s", core ? core() : "?");
+}
+
+const char *br_sgemm_name(void)
+{
+    pthread_once(&once, load);
+    return name;
+}
+
+void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y)
+{
+    pthread_once(&once, load);
+    if (blas)
+        blas(ROW_MAJOR, NO_TRANS, TRANS, (int)m, (int)n, (int)k, 1, x, (int)k, w, (int)k, 0, y, (int)n);
+    else
+        br_math_pick()->sgemm(x, m, k, w, n, y);
+}

@@ -1,0 +1,55 @@
+/* embed.h - text to vectors: WordPiece tokenizer and BERT forward pass (see the reference given in the .c files).
+ *
+ * A model is immutable after opening and shared by threads; an embedder is one thread's scratch memory. The same text
+ * gives the same bytes in any batch, order and thread count with an int8 model. */
+#ifndef BR_EMBED_H
+#define BR_EMBED_H
+
+#include "base/base.h"
+
+#define BR_MAX_SEQ 512         /* positions of the model family */
+#define BR_DEFAULT_MAX_SEQ 256 /* [CLS] + 254 pieces + [SEP], as ChromaDB's default embedding function cuts */
+
+struct br_model;
+struct br_embedder;
+
+enum br_precision { BR_PRECISION_INT8, BR_PRECISION_F32 };
+
+struct br_model_info {
+    char name[64];          /* "all-MiniLM-L6-v2" */
+    char id[65];            /* sha256, hex, of the model file: what a workspace records */
+    char source_sha256[65]; /* of the original safetensors */
+    char licence[64];
+    char origin[128];
+    uint32_t dim, layers, heads, ffn, vocab, max_seq;
+    enum br_precision precision;
+    char pooling[16]; /* "mean" */
+    uint64_t bytes;
+};
+
+/* path NULL: the model linked into the program. path: our flat file, or a folder (or the model.safetensors in it) with
+ * model.safetensors and vocab.txt: the float32 path. */
+BR_MUST_USE enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err *err);
+void br_model_close(struct br_model *m);
+const struct br_model_info *br_model_info(const struct br_model *m);
+const char *br_embed_kernel_name(const struct br_model *m); /* "avx2", "avx512vnni", "scalar"; "openblas:Haswell" */
+
+/* Token ids of UTF-8 text (invalid bytes are repaired first), [CLS] and [SEP] included, at most max_ids (2..BR_MAX_SEQ).
+ * Pure and thread-safe. Returns the number of ids. */
+size_t br_tokenize(const struct br_model *m, const char *text, size_t len, uint16_t *ids, size_t max_ids);
+/* The number of pieces, without [CLS]/[SEP], counted up to limit (a cheap fit test for passages). */
+size_t br_token_count(const struct br_model *m, const char *text, size_t len, size_t limit);
+
+BR_MUST_USE enum br_rc br_embedder_new(const struct br_model *m, struct br_embedder **out, struct br_err *err);
+void br_embedder_free(struct br_embedder *e);
+
+/* texts[i] (UTF-8, lengths lens[i]) -> out[i * dim ...], unit length. Any n; internally packed into batches without padding.
+ * One thread. */
+BR_MUST_USE enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out,
+                                struct br_err *err);
+
+/* Original weights (a sentence-transformers folder) to the product's int8 file. calibration_* : texts for the activation
+ * ranges that smoothing needs. */
+BR_MUST_USE enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br_err *err);
+
+#endif

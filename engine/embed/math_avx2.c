@@ -1,0 +1,2 @@
+#include "embed/math_body.h"
+BR_MATH_INSTANCE(br_math_avx2, "avx2");

@@ -1,0 +1,204 @@
+/* math_body.h - the float kernels' text; each including file is compiled with its own instruction set. Plain loops that the compiler vectorises. */
+#include "embed/math_kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LN_EPS 1e-12f
+#define LANES 8
+
+/* Sums in a fixed order, whatever the vector width. */
+static inline float sum_lanes(const float *l)
+{
+    return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+}
+
+static void layer_norm(float *x, size_t rows, size_t n, const float *gamma, const float *beta)
+{
+    for (size_t r = 0; r < rows; r++, x += n) {
+        float lanes[LANES] = {0};
+        for (size_t i = 0; i < n; i += LANES)
+            for (size_t l = 0; l < LANES; l++)
+                lanes[l] += x[i + l];
+        float mean = sum_lanes(lanes) / (float)n;
+        memset(lanes, 0, sizeof lanes);
+        for (size_t i = 0; i < n; i += LANES)
+            for (size_t l = 0; l < LANES; l++)
+                lanes[l] += (x[i + l] - mean) * (x[i + l] - mean);
+        float inv = 1.0f / sqrtf(sum_lanes(lanes) / (float)n + LN_EPS);
+        for (size_t i = 0; i < n; i++)
+            x[i] = (x[i] - mean) * inv * gamma[i] + beta[i];
+    }
+}
+
+static void quantise(const float *restrict x, size_t rows, size_t n, const float *restrict smooth_inv, uint8_t *restrict q,
+                     struct br_row_scale *s)
+{
+    for (size_t r = 0; r < rows; r++, x += n, q += n) {
+        float lo[LANES] = {0}, hi[LANES] = {0};
+        for (size_t i = 0; i < n; i += LANES)
+            for (size_t l = 0; l < LANES; l++) {
+                float v = x[i + l] * smooth_inv[i + l];
+                lo[l] = v < lo[l] ? v : lo[l];
+                hi[l] = v > hi[l] ? v : hi[l];
+            }
+        for (size_t l = 1; l < LANES; l++) {
+            lo[0] = lo[l] < lo[0] ? lo[l] : lo[0];
+            hi[0] = hi[l] > hi[0] ? hi[l] : hi[0];
+        }
+        float scale = (hi[0] - lo[0]) / 255.0f;
+        if (!(scale > 1e-30f))
+            scale = 1.0f;
+        float inv = 1.0f / scale;
+        int32_t zero = (int32_t)(-lo[0] * inv + 0.5f);
+        s[r] = (struct br_row_scale){scale, zero};
+        float bias = (float)zero + 0.5f;
+        for (size_t i = 0; i < n; i++) {
+            int32_t v = (int32_t)(x[i] * smooth_inv[i] * inv + bias);
+            v = v < 0 ? 0 : v > 255 ? 255 : v;
+            q[i] = (uint8_t)v;
+        }
+    }
+}
+
+static void dequantise(const int32_t *restrict acc, size_t rows, size_t n, const struct br_row_scale *s, const float *restrict scale,
+                       const int32_t *restrict sums, const float *restrict bias, float *restrict y)
+{
+    for (size_t r = 0; r < rows; r++, acc += n, y += n) {
+        int32_t zero = s[r].zero;
+        float sa = s[r].scale;
+        for (size_t i = 0; i < n; i++)
+            y[i] = (float)(acc[i] - zero * sums[i]) * (scale[i] * sa) + bias[i];
+    }
+}
+
+/* 2^(x log2 e): range reduction and a degree-6 polynomial; relative error below 2e-7 for x in [-87, 88]. */
+static inline float exp_fast(float x)
+{
+    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    float t = x * 1.44269504f;
+    float biased = t + 12582912.0f; /* 1.5 * 2^23: rounds to an integer */
+    float n = biased - 12582912.0f;
+    float f = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * f + 1.3981999507e-3f;
+    p = p * f + 8.3334519073e-3f;
+    p = p * f + 4.1665795894e-2f;
+    p = p * f + 1.6666665459e-1f;
+    p = p * f + 5.0000001201e-1f;
+    p = p * f * f + f + 1.0f;
+    int32_t e = ((int32_t)n + 127) << 23;
+    float power;
+    memcpy(&power, &e, 4);
+    return p * power;
+}
+
+/* 0.5 x (1 + erf(x / sqrt 2)); erf by Abramowitz & Stegun 7.1.26, |error| <= 1.5e-7. */
+static void gelu(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] * 0.70710678f;
+        float a = fabsf(v);
+        float t = 1.0f / (1.0f + 0.3275911f * a);
+        float p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+        float e = 1.0f - p * exp_fast(-a * a);
+        x[i] = 0.5f * x[i] * (1.0f + copysignf(e, v));
+    }
+}
+
+static void add(float *restrict x, const float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] += y[i];
+}
+
+static void softmax(float *p, size_t s, size_t padded)
+{
+    float most = p[0];
+    for (size_t i = 1; i < s; i++)
+        most = p[i] > most ? p[i] : most;
+    float lanes[LANES] = {0};
+    for (size_t i = s; i < padded; i++)
+        p[i] = -1e30f;
+    for (size_t i = 0; i < padded; i++)
+        p[i] = exp_fast(p[i] - most);
+    for (size_t i = s; i < padded; i++)
+        p[i] = 0;
+    for (size_t i = 0; i < padded; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lanes[l] += p[i + l];
+    float inv = 1.0f / sum_lanes(lanes);
+    for (size_t i = 0; i < padded; i++)
+        p[i] *= inv;
+}
+
+/* Four query rows at a time against all keys of a head; keys are transposed once per head. */
+static void attend_rows(const float *q, size_t rows, size_t stride, const float *restrict kt, const float *v, size_t s, size_t padded,
+                        size_t head_dim, float scale, float *restrict p, float *out, size_t out_stride)
+{
+    for (size_t r = 0; r < rows; r++) {
+        memset(p + r * padded, 0, padded * sizeof *p);
+    }
+    for (size_t d = 0; d < head_dim; d++) {
+        const float *restrict k = kt + d * padded;
+        float q0 = q[d] * scale;
+        float q1 = rows > 1 ? q[stride + d] * scale : 0;
+        float q2 = rows > 2 ? q[2 * stride + d] * scale : 0;
+        float q3 = rows > 3 ? q[3 * stride + d] * scale : 0;
+        float *restrict p0 = p, *restrict p1 = p + padded, *restrict p2 = p + 2 * padded, *restrict p3 = p + 3 * padded;
+        for (size_t i = 0; i < padded; i++) {
+            p0[i] += q0 * k[i];
+            p1[i] += q1 * k[i];
+            p2[i] += q2 * k[i];
+            p3[i] += q3 * k[i];
+        }
+    }
+    for (size_t r = 0; r < rows; r++) {
+        float *restrict o = out + r * out_stride;
+        const float *restrict w = p + r * padded;
+        softmax(p + r * padded, s, padded);
+        float sum[128] = {0};
+        for (size_t i = 0; i < s; i++) {
+            const float *restrict row = v + i * stride;
+            float weight = w[i];
+            for (size_t d = 0; d < head_dim; d++)
+                sum[d] += weight * row[d];
+        }
+        memcpy(o, sum, head_dim * sizeof *o);
+    }
+}
+
+static void attention(const float *qkv, size_t s, size_t heads, size_t head_dim, float *out, float *scratch)
+{
+    size_t hidden = heads * head_dim, stride = 3 * hidden, padded = (s + 15) & ~(size_t)15;
+    float *kt = scratch, *p = scratch + head_dim * padded;
+    float scale = 1.0f / sqrtf((float)head_dim);
+    for (size_t h = 0; h < heads; h++) {
+        const float *q = qkv + h * head_dim, *k = q + hidden, *v = k + hidden;
+        for (size_t d = 0; d < head_dim; d++) {
+            for (size_t i = 0; i < s; i++)
+                kt[d * padded + i] = k[i * stride + d];
+            for (size_t i = s; i < padded; i++)
+                kt[d * padded + i] = 0;
+        }
+        for (size_t r = 0; r < s; r += 4)
+            attend_rows(q + r * stride, s - r < 4 ? s - r : 4, stride, kt, v, s, padded, head_dim, scale, p, out + r * hidden + h * head_dim,
+                        hidden);
+    }
+}
+
+/* Plain but vectorised: the float path's fallback where OpenBLAS is not installed. */
+static void sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y)
+{
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            float lanes[LANES] = {0};
+            for (size_t d = 0; d < k; d += LANES)
+                for (size_t l = 0; l < LANES; l++)
+                    lanes[l] += x[i * k + d + l] * w[j * k + d + l];
+            y[i * n + j] = sum_lanes(lanes);
+        }
+}
+
+#define BR_MATH_INSTANCE(instance, text)                                                                                                 \
+    const struct br_math instance = {text, layer_norm, quantise, dequantise, gelu, add, attention, sgemm}

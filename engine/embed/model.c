@@ -1,0 +1,108 @@
+/* model.c - opening a model, choosing kernels, and the small questions about it. */
+#include "embed/model_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static bool cpu_has(const char *kernel)
+{
+#if defined(__x86_64__)
+    if (strcmp(kernel, "avx512vnni") == 0)
+        return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512dq");
+    if (strcmp(kernel, "avx2") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return strcmp(kernel, "scalar") == 0;
+}
+
+/* BACKREAD_KERNEL forces one, as far as the CPU has it. */
+static bool wanted(const char *kernel)
+{
+    const char *forced = getenv("BACKREAD_KERNEL");
+    return cpu_has(kernel) && (!forced || strcmp(forced, kernel) == 0 || !cpu_has(forced));
+}
+
+const struct br_gemm *br_gemm_pick(void)
+{
+#if defined(__x86_64__)
+    if (wanted("avx512vnni"))
+        return &br_gemm_avx512vnni;
+    if (wanted("avx2"))
+        return &br_gemm_avx2;
+#endif
+    return &br_gemm_scalar;
+}
+
+const struct br_math *br_math_pick(void)
+{
+#if defined(__x86_64__)
+    if (wanted("avx512vnni") || wanted("avx2"))
+        return &br_math_avx2;
+#endif
+    return &br_math_scalar;
+}
+
+enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err *err)
+{
+    struct stat st;
+    char dir[4096];
+    enum br_rc rc;
+    struct br_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return br_fail_nomem(err);
+    m->gemm = br_gemm_pick();
+    m->math = br_math_pick();
+    snprintf(dir, sizeof dir, "%s", path ? path : "");
+    size_t n = strlen(dir), suffix = strlen("/model.safetensors");
+    bool weights = n > suffix && strcmp(dir + n - suffix, "/model.safetensors") == 0;
+    if (weights)
+        dir[n - suffix] = 0;
+    if (path && (weights || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))))
+        rc = br_model_float_open(m, dir, err);
+    else
+        rc = br_model_file_open(m, path, err);
+    if (rc != BR_OK) {
+        br_model_close(m);
+        return rc;
+    }
+    m->head_dim = m->info.dim / m->info.heads;
+    snprintf(m->kernel, sizeof m->kernel, "%s", m->info.precision == BR_PRECISION_F32 ? br_sgemm_name() : m->gemm->name);
+    *out = m;
+    return BR_OK;
+}
+
+void br_model_close(struct br_model *m)
+{
+    if (!m)
+        return;
+    br_vocab_free(m->vocab);
+    if (m->map)
+        munmap(m->map, m->map_bytes);
+    free(m->vocab_text);
+    free(m->owned);
+    free(m);
+}
+
+const struct br_model_info *br_model_info(const struct br_model *m)
+{
+    return &m->info;
+}
+
+const char *br_embed_kernel_name(const struct br_model *m)
+{
+    return m->kernel;
+}
+
+size_t br_tokenize(const struct br_model *m, const char *text, size_t len, uint16_t *ids, size_t max_ids)
+{
+    return br_vocab_tokenize(m->vocab, text, len, ids, max_ids);
+}
+
+size_t br_token_count(const struct br_model *m, const char *text, size_t len, size_t limit)
+{
+    return br_vocab_count(m->vocab, text, len, limit);
+}

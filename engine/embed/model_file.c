@@ -1,0 +1,169 @@
+/* model_file.c - opening the product's model file: everything is used where it lies, nothing is parsed or copied.
+ *
+ * Little-endian. offset 0: struct br_model_header, 8,688 bytes; then sections, each at a multiple of 64.
+ *   0 magic "BRMODEL1" · 8 endian tag 0x01020304 · 12 version 1 · 16 hidden, layers, heads, ffn, vocab, max_seq, positions, pooling (1 = mean)
+ *   48 name[64] · 112 id[65]: sha256 over all sections' bytes, hex · 177 source_sha256[65]: of model.safetensors · 242 licence[64]
+ *   306 origin[128] · 434 unicode[64] · 498 query and document prefix, 64 each · 628 section count · 632 crc32c of the header
+ *   640 (after alignment) file size · sections: tag, layer, offset, bytes, crc32c
+ * A file is valid if magic, endian tag, version and header crc are right, its size is the one stated, dimensions are within limits, every section
+ * lies inside, aligned and has the size its tag demands, and (for a file given by path) every section's crc is right. */
+#include "embed/model_file.h"
+
+#include "base/crc32c.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern const uint8_t br_builtin_model_begin[], br_builtin_model_end[];
+
+static enum br_rc map_file(struct br_model *m, const char *path, struct br_err *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return br_fail_errno(err, errno, "cannot open the model %s", path);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct br_model_header)) {
+        close(fd);
+        return br_fail(err, BR_E_DATA, "%s is no model file (too small or not a file)", path);
+    }
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int e = errno;
+    close(fd);
+    if (p == MAP_FAILED)
+        return br_fail_errno(err, e, "cannot map the model %s", path);
+    m->map = p;
+    m->map_bytes = (size_t)st.st_size;
+    return BR_OK;
+}
+
+static const char *header_problem(const struct br_model_header *h, size_t bytes)
+{
+    struct br_model_header copy;
+    if (memcmp(h->magic, "BRMODEL1", 8) != 0)
+        return "it does not begin with BRMODEL1";
+    if (h->endian != 0x01020304 || h->version != 1)
+        return "its version or byte order is not ours";
+    memcpy(&copy, h, sizeof copy);
+    copy.header_crc = 0;
+    if (br_crc32c(0, &copy, sizeof copy) != h->header_crc)
+        return "its header is damaged";
+    if (h->file_bytes != bytes)
+        return "it is cut short or has grown";
+    if (h->n_sections > BR_SECTIONS_MAX || h->layers < 1 || h->layers > BR_LAYERS_MAX || h->hidden < 32 || h->hidden > BR_HIDDEN_MAX ||
+        h->hidden % 16 || h->heads < 1 || h->hidden % h->heads || h->hidden / h->heads > 128 || h->ffn < 16 || h->ffn > BR_FFN_MAX ||
+        h->ffn % 16 || h->vocab < 4 || h->vocab > 65535 || h->max_seq < 2 || h->max_seq > BR_MAX_SEQ || h->positions < h->max_seq ||
+        h->positions > 4096 || h->pooling != 1)
+        return "its dimensions are out of range";
+    return NULL;
+}
+
+void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_t out)
+{
+    *l = (struct br_linear){.in = in, .out = out, .panels = (const int8_t *)bytes};
+    const uint8_t *p = bytes + in * out;
+    l->scale = (const float *)(const void *)p;
+    l->bias = l->scale + out;
+    l->sums = (const int32_t *)(const void *)(l->bias + out);
+    l->smooth_inv = (const float *)(const void *)(l->sums + out);
+}
+
+static bool place(struct br_model *m, const struct br_model_header *h, const struct br_section *s, const uint8_t *bytes)
+{
+    size_t hidden = h->hidden, ffn = h->ffn;
+    const float *f = (const float *)(const void *)bytes;
+    struct br_layer *l = s->layer < h->layers ? &m->layers[s->layer] : NULL;
+    switch (s->tag) {
+    case BR_SEC_VOCAB:
+        m->vocab_text = NULL;
+        return br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL) == BR_OK && br_vocab_size(m->vocab) == h->vocab;
+    case BR_SEC_WORDS:
+        m->word_q = (const int8_t *)bytes;
+        return s->bytes == (uint64_t)h->vocab * hidden;
+    case BR_SEC_WORD_SCALES:
+        m->word_scale = f;
+        return s->bytes == 4 * (uint64_t)h->vocab;
+    case BR_SEC_POSITIONS:
+        m->position = f;
+        return s->bytes == 4 * (uint64_t)h->positions * hidden;
+    case BR_SEC_EMBEDDING_LN:
+        m->ln_gamma = f;
+        m->ln_beta = f + hidden;
+        return s->bytes == 8 * hidden;
+    case BR_SEC_QKV:
+        return l && s->bytes == BR_LINEAR_BYTES(hidden, 3 * hidden) && (br_linear_point(&l->qkv, bytes, hidden, 3 * hidden), true);
+    case BR_SEC_ATTENTION_OUT:
+        return l && s->bytes == BR_LINEAR_BYTES(hidden, hidden) && (br_linear_point(&l->attention_out, bytes, hidden, hidden), true);
+    case BR_SEC_FFN_UP:
+        return l && s->bytes == BR_LINEAR_BYTES(hidden, ffn) && (br_linear_point(&l->ffn_up, bytes, hidden, ffn), true);
+    case BR_SEC_FFN_DOWN:
+        return l && s->bytes == BR_LINEAR_BYTES(ffn, hidden) && (br_linear_point(&l->ffn_down, bytes, ffn, hidden), true);
+    case BR_SEC_LAYER_LN:
+        if (!l || s->bytes != 16 * hidden)
+            return false;
+        l->ln1_gamma = f;
+        l->ln1_beta = f + hidden;
+        l->ln2_gamma = f + 2 * hidden;
+        l->ln2_beta = f + 3 * hidden;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool complete(const struct br_model *m, const struct br_model_header *h)
+{
+    bool ok = m->vocab && m->word_q && m->word_scale && m->position && m->ln_gamma;
+    for (uint32_t i = 0; i < h->layers; i++) {
+        const struct br_layer *l = &m->layers[i];
+        ok = ok && l->qkv.panels && l->attention_out.panels && l->ffn_up.panels && l->ffn_down.panels && l->ln1_gamma;
+    }
+    return ok;
+}
+
+/* Fixed-size texts from a file may lack their NUL. */
+#define COPY_TEXT(to, from) snprintf(to, sizeof to, "%.*s", (int)BR_MIN(sizeof to, sizeof from) - 1, from)
+
+enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_err *err)
+{
+    const char *what = path ? path : "the built-in model";
+    if (path) {
+        enum br_rc rc = map_file(m, path, err);
+        if (rc != BR_OK)
+            return rc;
+    }
+    const uint8_t *base = path ? m->map : br_builtin_model_begin;
+    size_t bytes = path ? m->map_bytes : (size_t)(br_builtin_model_end - br_builtin_model_begin);
+    const struct br_model_header *h = (const void *)base;
+    const char *problem = bytes < sizeof *h ? "it is too small" : header_problem(h, bytes);
+    if (problem)
+        return br_fail(err, BR_E_DATA, "%s is no usable model file: %s; convert the original weights again", what, problem);
+    for (uint32_t i = 0; i < h->n_sections; i++) {
+        const struct br_section *s = &h->sections[i];
+        bool inside = s->offset % 64 == 0 && s->offset >= sizeof *h && s->offset <= bytes && s->bytes <= bytes - s->offset;
+        if (!inside || (path && br_crc32c(0, base + s->offset, s->bytes) != s->crc) || !place(m, h, s, base + s->offset))
+            return br_fail(err, BR_E_DATA, "%s is damaged: section %u (tag %u, layer %u)", what, i, s->tag, s->layer);
+    }
+    if (!complete(m, h))
+        return br_fail(err, BR_E_DATA, "%s is no usable model file: a section is missing", what);
+    m->positions = h->positions;
+    m->info = (struct br_model_info){.dim = h->hidden,
+                                     .layers = h->layers,
+                                     .heads = h->heads,
+                                     .ffn = h->ffn,
+                                     .vocab = h->vocab,
+                                     .max_seq = h->max_seq,
+                                     .precision = BR_PRECISION_INT8,
+                                     .pooling = "mean",
+                                     .bytes = bytes};
+    COPY_TEXT(m->info.name, h->name);
+    COPY_TEXT(m->info.id, h->id);
+    COPY_TEXT(m->info.source_sha256, h->source_sha256);
+    COPY_TEXT(m->info.licence, h->licence);
+    COPY_TEXT(m->info.origin, h->origin);
+    return BR_OK;
+}

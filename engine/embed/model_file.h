@@ -1,0 +1,45 @@
+/* model_file.h - the product's model file (.brm): see model_file.c for its format. */
+#ifndef BR_MODEL_FILE_H
+#define BR_MODEL_FILE_H
+
+#include "embed/model_int.h"
+
+enum br_section_tag {
+    BR_SEC_VOCAB = 1,    /* text, a token a line */
+    BR_SEC_WORDS,        /* s8 [vocab][hidden] */
+    BR_SEC_WORD_SCALES,  /* f32 [vocab] */
+    BR_SEC_POSITIONS,    /* f32 [positions][hidden], token type 0 folded in */
+    BR_SEC_EMBEDDING_LN, /* f32 gamma[hidden], beta[hidden] */
+    BR_SEC_QKV,          /* the four linears of a layer: see below */
+    BR_SEC_ATTENTION_OUT,
+    BR_SEC_FFN_UP,
+    BR_SEC_FFN_DOWN,
+    BR_SEC_LAYER_LN, /* f32 gamma1, beta1, gamma2, beta2 */
+};
+/* A linear's section: s8 panels [out/16][in/4][16][4], then f32 scale[out], f32 bias[out], s32 sums[out], f32 smooth_inv[in]. */
+#define BR_LINEAR_BYTES(in, out) ((size_t)(in) * (out) + 12 * (size_t)(out) + 4 * (size_t)(in))
+
+struct br_section {
+    uint32_t tag, layer;
+    uint64_t offset, bytes;
+    uint32_t crc, zero;
+};
+#define BR_SECTIONS_MAX 240
+struct br_model_header {
+    char magic[8]; /* "BRMODEL1" */
+    uint32_t endian, version;
+    uint32_t hidden, layers, heads, ffn, vocab, max_seq, positions, pooling;
+    char name[64], id[65], source_sha256[65], licence[64], origin[128];
+    char unicode[64]; /* the tokenizer's tables */
+    char prefix_query[64], prefix_document[64];
+    char zero[2];
+    uint32_t n_sections, header_crc; /* crc over the header with this field 0 */
+    uint64_t file_bytes;
+    struct br_section sections[BR_SECTIONS_MAX];
+    char rest[8];
+};
+
+/* Where a section's bytes go or come from. */
+void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_t out);
+
+#endif

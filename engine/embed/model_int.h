@@ -1,0 +1,62 @@
+/* model_int.h - a model in memory, as the files of embed/ share it. */
+#ifndef BR_MODEL_INT_H
+#define BR_MODEL_INT_H
+
+#include "embed/embed.h"
+#include "embed/gemm.h"
+#include "embed/math_kernels.h"
+#include "embed/tokenizer.h"
+
+#define BR_LAYERS_MAX 24
+#define BR_HIDDEN_MAX 1024
+#define BR_FFN_MAX 4096
+
+/* y = x W^T + b. Pointers are into the model file, or, for the float path, into the safetensors map. */
+struct br_linear {
+    size_t in, out;
+    const int8_t *panels;
+    const float *scale;      /* per output channel */
+    const float *bias;
+    const int32_t *sums;     /* of the quantised weights per output channel */
+    const float *smooth_inv; /* per input: activations are multiplied by it before they are quantised */
+    const float *w;          /* float path: [out][in] */
+    float *seen_max;         /* conversion only: largest |input| per input seen so far; NULL */
+};
+
+struct br_layer {
+    struct br_linear qkv, attention_out, ffn_up, ffn_down;
+    const float *ln1_gamma, *ln1_beta, *ln2_gamma, *ln2_beta;
+};
+
+struct br_model {
+    struct br_model_info info;
+    size_t head_dim;
+    struct br_vocab *vocab;
+    const int8_t *word_q; /* [vocab][hidden] */
+    const float *word_scale;
+    const float *word_f;
+    const float *position; /* [positions][hidden], token type 0 folded in */
+    const float *ln_gamma, *ln_beta;
+    size_t positions;
+    struct br_layer layers[BR_LAYERS_MAX];
+    const struct br_gemm *gemm;
+    const struct br_math *math;
+    char kernel[64];
+    /* what is owned */
+    void *map;
+    size_t map_bytes;
+    char *vocab_text;
+    size_t vocab_bytes;
+    float *owned; /* float path: concatenated QKV and folded positions */
+};
+
+/* model_file.c */
+BR_MUST_USE enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_err *err); /* NULL: the built-in one */
+struct br_model_writer;
+/* model_float.c: weights as they come */
+BR_MUST_USE enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_err *err);
+/* blas.c: y[m][n] = x[m][k] w[n][k]^T */
+void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y);
+const char *br_sgemm_name(void);
+
+#endif
