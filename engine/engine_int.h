@@ -1,0 +1,179 @@
+/* engine_int.h - what the files of engine/ share: the handles behind the public header, and the steps of import and search. */
+#ifndef BR_ENGINE_INT_H
+#define BR_ENGINE_INT_H
+
+#include "backread.h"
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/io.h"
+#include "embed/embed.h"
+#include "index.h"
+#include "registry.h"
+#include "slack.h"
+#include "store.h"
+
+#define BR_PATH_MAX 4096
+
+struct br_home {
+    const struct br_io *io;
+    char path[BR_PATH_MAX];
+    char notice[256];
+    struct br_model *model; /* owned */
+};
+
+/* The graph beside a store, as far as it has followed the journal. */
+struct br_graph {
+    struct br_index *index; /* owned; NULL: none yet */
+    uint64_t applied_seq;   /* journal rows the index includes */
+    uint64_t slot_end;      /* slots below are in the index (or dead, or gaps); the tail starts here */
+    char ckpt_file[64];     /* the checkpoint it was opened from, "" none */
+};
+
+struct br_workspace {
+    struct br_home *home; /* borrowed */
+    struct br_store *store;
+    struct br_graph graph;
+    struct br_searcher *searcher;
+    struct br_embedder *embedder; /* made at the first semantic query */
+    char id[65], name[256], domain[256];
+};
+
+/* The public error from an internal one. Returns the status. */
+int br_status_of(enum br_rc rc, const struct br_err *e, struct br_error *out);
+
+/* --- home.c --- */
+BR_MUST_USE enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err);
+/* The store was made with another model than the one in use: refused. */
+BR_MUST_USE enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err);
+
+/* --- graph.c: the graph follows the journal --- */
+/* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes): never an error,
+ * the graph is derived data. */
+void br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why);
+void br_graph_close(struct br_graph *g);
+/* Applies committed journal rows newer than applied_seq. For the writer. */
+BR_MUST_USE enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err *err);
+/* Writes a checkpoint when the graph has moved since the last one, and points the store at it. */
+BR_MUST_USE enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struct br_store *s, struct br_err *err);
+/* For a reader: reopens the checkpoint if the store points at another one. */
+void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info);
+
+/* --- names.c: ids to display names while importing --- */
+struct br_name_map;
+enum { BR_NAME_LISTED = 1, BR_NAME_COUNTED = 2 };
+BR_MUST_USE enum br_rc br_name_map_new(struct br_name_map **out, struct br_err *err);
+void br_name_map_free(struct br_name_map *m);
+/* name NULL keeps the one there is; flags are added. Returns the flags from before, or -1 without memory. */
+int br_name_map_put(struct br_name_map *m, const char *id, const char *name, unsigned flags);
+const char *br_name_map_get(const struct br_name_map *m, const char *id); /* NULL unknown; borrowed until the next put */
+
+/* --- passages.c --- */
+struct br_thread_text { /* one message of a thread, oldest first */
+    int64_t ts;
+    const char *speaker; /* never NULL */
+    const char *text;
+    size_t len;
+};
+struct br_passage {
+    const char *text; /* in the arena */
+    size_t len;
+    int64_t first_ts, last_ts;
+};
+/* Cuts a thread into passages with speakers' names that fit the model, overlapping by one message. A lone message that fits the model gives
+ * none. A pure function of its input and the model's vocabulary. */
+BR_MUST_USE enum br_rc br_passages_cut(const struct br_model *m, const struct br_thread_text *msgs, size_t n, struct br_arena *arena,
+                                       struct br_passage **out, size_t *n_out, struct br_err *err);
+
+/* --- pipeline.c: batches through embedding to the commit --- */
+struct br_pipeline;
+
+/* One thing to store. Everything it points to lives in the batch's arena. */
+struct br_item {
+    enum { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES } kind;
+    union {
+        struct br_slack_user user;
+        struct br_slack_channel channel;
+        struct br_slack_message message;
+        struct {
+            const char *channel_id;
+            int64_t ts, deleted_at;
+        } deletion;
+        struct {
+            struct br_slack_thread_key key;
+            struct br_slack_passage *items;
+            size_t n;
+        } passages;
+    };
+    float *vector; /* of a message: NULL none; filled by the time the writer sees it */
+};
+struct br_pipeline_config {
+    struct br_home *home;
+    struct br_store *writer; /* used by the pipeline's writer thread alone until finish; inline: by the caller too */
+    struct br_graph *graph;  /* follows after each commit; NULL none */
+    unsigned threads;        /* embedding threads */
+    bool dry_run;            /* inline, no vectors, no commit: the caller rolls back */
+    void *ctx;
+    void (*tick)(void *ctx); /* on the caller's thread, a few times a second while it waits; may be NULL */
+};
+BR_MUST_USE enum br_rc br_pipeline_new(const struct br_pipeline_config *cfg, struct br_pipeline **out, struct br_err *err);
+/* The batch being filled; never NULL after success. */
+BR_MUST_USE enum br_rc br_pipeline_batch(struct br_pipeline *p, struct br_arena **arena, struct br_err *err);
+/* The next item of the current batch, zeroed. NULL without memory. */
+struct br_item *br_pipeline_item(struct br_pipeline *p);
+/* Asks for the vector of text (in the arena): embedded in this batch, once for equal texts. NULL without memory. */
+float *br_pipeline_vector(struct br_pipeline *p, const char *text, size_t len);
+/* Room for a vector the caller has already. */
+float *br_pipeline_vector_room(struct br_pipeline *p);
+/* Sends the batch off if it is full (or force). Waits while too many are under way. Reports the first error of the stages behind. */
+BR_MUST_USE enum br_rc br_pipeline_submit(struct br_pipeline *p, bool force, struct br_err *err);
+/* Sends the rest and waits until everything is committed. The pipeline stays usable. */
+BR_MUST_USE enum br_rc br_pipeline_drain(struct br_pipeline *p, struct br_err *err);
+uint64_t br_pipeline_embedded(const struct br_pipeline *p);
+void br_pipeline_free(struct br_pipeline *p); /* drops what was not committed */
+
+/* --- messages.c: store views to public messages --- */
+struct br_message_list {
+    struct br_arena arena;
+    struct br_message *items; /* malloc'ed */
+    size_t count, alloc;
+    const struct br_workspace *ws;
+};
+void br_message_list_init(struct br_message_list *l, const struct br_workspace *ws);
+void br_message_list_free(struct br_message_list *l);
+/* A br_slack_view_fn: ctx is the list. */
+BR_MUST_USE enum br_rc br_message_list_add(void *ctx, const struct br_slack_view *v, struct br_err *err);
+/* Permalink, CHANNEL:TS (id or name) to channel id and ts. */
+BR_MUST_USE enum br_rc br_parse_message_id(struct br_workspace *ws, const char *id, char channel_id[64], int64_t *ts, struct br_err *err);
+/* "1704103201.000100" to microseconds; false when it is none. */
+bool br_parse_ts(const char *s, size_t n, int64_t *ts);
+
+/* --- query_parse.c --- */
+struct br_query {
+    struct br_buf text;       /* what is embedded: the query without filters, quotes and excluded words */
+    char match[8192];         /* FTS5 expression, "" when nothing can match */
+    char *words[64];          /* lower-cased words and phrases of the query, for snippets and reasons; owned */
+    size_t n_words;
+    char *phrases[16]; /* lower-cased; every hit has them all */
+    size_t n_phrases;
+    char *excluded[16]; /* lower-cased; no hit has any */
+    size_t n_excluded;
+    struct br_slack_filter filter;
+    char (*channels)[64];
+    char (*users)[64];
+    const char **channel_ptrs, **user_ptrs;
+    char has_reaction[128];
+    size_t channels_alloc, users_alloc;
+};
+BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, const char *query, const struct br_search_options *o, struct br_query *q,
+                                      struct br_err *err);
+void br_query_free(struct br_query *q);
+
+/* --- snippet.c --- */
+/* A line or two of text around the densest run of words; appended to out. matched[i]: word i occurs somewhere in the text. */
+void br_snippet(const char *text, size_t len, char *const *words, size_t n_words, struct br_buf *out, bool *matched);
+/* Does text hold word (lower-cased), ignoring ASCII case? whole: not inside a longer word. */
+bool br_text_has(const char *text, size_t len, const char *word, bool whole, size_t *at);
+
+#endif

@@ -1,0 +1,135 @@
+/* graph.c - the graph follows the journal.
+ *
+ * The graph is derived data. A checkpoint counts only when the store's row names it and its identity (store uuid, generation,
+ * sequence) agrees; anything else is discarded and rebuilt from the vectors. Slots past slot_end are the fresh tail, scanned exactly
+ * by every search, so a reader never waits for the graph. */
+#include "engine_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void br_graph_close(struct br_graph *g)
+{
+    br_index_close(g->index);
+    *g = (struct br_graph){0};
+}
+
+static enum br_rc open_checkpoint(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info,
+                                  struct br_err *err)
+{
+    char path[BR_PATH_MAX];
+    struct br_index_identity id;
+    struct br_index *index = NULL;
+    enum br_rc rc;
+    int n = snprintf(path, sizeof path, "%s/%s", br_store_dir(s), info->ckpt_file);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return br_fail(err, BR_E_IO, "path of the graph file is too long");
+    BR_TRY(br_index_open(io, path, &index, &id, err));
+    if (memcmp(id.store_uuid, info->uuid, sizeof id.store_uuid) != 0 || id.generation != info->generation ||
+        id.applied_seq != info->ckpt_seq)
+        BR_TRY(br_fail(err, BR_E_CORRUPT, "%s belongs to another store or state", path));
+    g->index = index;
+    g->applied_seq = info->ckpt_seq;
+    g->slot_end = br_index_slot_end(index);
+    snprintf(g->ckpt_file, sizeof g->ckpt_file, "%s", info->ckpt_file);
+    return BR_OK;
+err:
+    br_index_close(index);
+    return rc;
+}
+
+void br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why)
+{
+    struct br_err err = {0};
+    struct br_store_info info;
+    *g = (struct br_graph){0};
+    if (why)
+        why[0] = 0;
+    if (br_store_info(s, &info, &err) != BR_OK || !info.ckpt_file[0])
+        return;
+    if (open_checkpoint(g, io, s, &info, &err) != BR_OK) {
+        *g = (struct br_graph){0};
+        if (why)
+            snprintf(why, 256, "%.255s", err.msg);
+    }
+}
+
+void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info)
+{
+    if (strcmp(g->ckpt_file, info->ckpt_file) == 0)
+        return;
+    br_graph_close(g);
+    br_graph_open(g, io, s, NULL);
+}
+
+struct follow_ctx {
+    struct br_graph *g;
+    struct br_rows rows;
+};
+
+static enum br_rc apply_change(void *ctx, const struct br_slot_change *c, struct br_err *err)
+{
+    struct follow_ctx *f = ctx;
+    if (!c->added) {
+        br_index_remove(f->g->index, c->slot);
+        return BR_OK;
+    }
+    if (c->slot >= f->rows.count)
+        return br_fail(err, BR_E_CORRUPT, "journal names slot %llu past the vector log", (unsigned long long)c->slot);
+    if (br_index_has(f->g->index, c->slot))
+        return BR_OK; /* an earlier attempt stopped after it */
+    enum br_rc rc = br_index_add(f->g->index, c->slot, f->rows.base + c->slot * f->rows.stride_floats, err);
+    if (rc == BR_OK)
+        f->g->slot_end = c->slot + 1;
+    return rc;
+}
+
+enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err *err)
+{
+    struct br_store_info info;
+    struct follow_ctx ctx = {.g = g};
+    uint64_t seq;
+    enum br_rc rc;
+    BR_TRY(br_store_info(s, &info, err));
+    if (!g->index) {
+        struct br_index_config cfg = {.dim = info.dim,
+                                      .M = BR_HNSW_M_DEFAULT,
+                                      .ef_construction = BR_HNSW_EF_CONSTRUCTION_DEFAULT,
+                                      .seed = 42};
+        BR_TRY(br_index_create(&cfg, &g->index, err));
+        g->applied_seq = 0;
+        g->slot_end = 0;
+    }
+    if (g->applied_seq == info.last_seq)
+        return BR_OK;
+    BR_TRY(br_store_rows(s, &ctx.rows, err));
+    BR_TRY(br_store_changes(s, g->applied_seq, &seq, apply_change, &ctx, err));
+    g->applied_seq = seq;
+    return BR_OK;
+err:
+    return rc;
+}
+
+enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struct br_store *s, struct br_err *err)
+{
+    struct br_store_info info;
+    struct br_index_identity id = {0};
+    char path[BR_PATH_MAX], file[64];
+    enum br_rc rc;
+    BR_TRY(br_store_info(s, &info, err));
+    if (!g->index || g->applied_seq == info.ckpt_seq || !br_index_count(g->index))
+        return BR_OK;
+    memcpy(id.store_uuid, info.uuid, sizeof id.store_uuid);
+    id.generation = info.generation;
+    id.applied_seq = g->applied_seq;
+    snprintf(file, sizeof file, "graph.%llu", (unsigned long long)g->applied_seq);
+    int n = snprintf(path, sizeof path, "%s/%s", br_store_dir(s), file);
+    if (n < 0 || (size_t)n >= sizeof path)
+        BR_TRY(br_fail(err, BR_E_IO, "path of the graph file is too long"));
+    BR_TRY(br_index_checkpoint(g->index, io, path, &id, err));
+    BR_TRY(br_store_set_checkpoint(s, file, g->applied_seq, err));
+    snprintf(g->ckpt_file, sizeof g->ckpt_file, "%s", file);
+    return BR_OK;
+err:
+    return rc;
+}

@@ -1,0 +1,196 @@
+/* home.c - the home directory and its workspaces: opening, listing, and the model they share. */
+#include "engine_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int br_status_of(enum br_rc rc, const struct br_err *e, struct br_error *out)
+{
+    int status = br_rc_exit_status(rc);
+    if (status && out) {
+        out->status = status;
+        snprintf(out->message, sizeof out->message, "%s", e && e->rc ? e->msg : br_rc_text(rc));
+    }
+    return status;
+}
+
+static enum br_rc default_home(char *out, size_t n, struct br_err *err)
+{
+    const char *env = getenv("BACKREAD_HOME");
+    const char *xdg = getenv("XDG_DATA_HOME");
+    const char *user = getenv("HOME");
+    int len;
+    if (env && *env)
+        len = snprintf(out, n, "%s", env);
+    else if (xdg && *xdg)
+        len = snprintf(out, n, "%s/backread", xdg);
+    else if (user && *user)
+        len = snprintf(out, n, "%s/.local/share/backread", user);
+    else
+        return br_fail(err, BR_E_USAGE, "no home directory: give --home DIR or set BACKREAD_HOME");
+    if (len < 0 || (size_t)len >= n)
+        return br_fail(err, BR_E_USAGE, "the home directory's path is longer than %zu bytes", n);
+    return BR_OK;
+}
+
+int br_home_open(const char *path, const char *model_path, struct br_home **out, struct br_error *error)
+{
+    struct br_err err = {0};
+    enum br_rc rc;
+    struct br_home *h = calloc(1, sizeof *h);
+    if (!h)
+        BR_TRY(br_fail_nomem(&err));
+    h->io = &br_io_posix;
+    if (path && strlen(path) >= sizeof h->path)
+        BR_TRY(br_fail(&err, BR_E_USAGE, "the home directory's path is longer than %zu bytes", sizeof h->path));
+    if (path && *path)
+        snprintf(h->path, sizeof h->path, "%s", path);
+    else
+        BR_TRY(default_home(h->path, sizeof h->path, &err));
+    BR_TRY(br_model_open(model_path, &h->model, &err));
+    struct br_registry *reg = NULL;
+    unsigned mode = 0;
+    if (br_registry_open(h->io, h->path, false, &reg, &mode, NULL) == BR_OK)
+        br_registry_close(reg);
+    if (mode & 077)
+        snprintf(h->notice, sizeof h->notice, "%.180s is readable by others (mode %03o); consider chmod 700", h->path, mode & 0777);
+    *out = h;
+    return BR_STATUS_OK;
+err:
+    br_home_close(h);
+    return br_status_of(rc, &err, error);
+}
+
+void br_home_close(struct br_home *h)
+{
+    if (!h)
+        return;
+    br_model_close(h->model);
+    free(h);
+}
+
+const char *br_home_path(const struct br_home *h)
+{
+    return h->path;
+}
+
+const char *br_home_notice(const struct br_home *h)
+{
+    return h->notice;
+}
+
+enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err)
+{
+    int len = snprintf(out, n, "%s/workspaces/%s", h->path, id);
+    if (len < 0 || (size_t)len >= n)
+        return br_fail(err, BR_E_USAGE, "the workspace's path is longer than %zu bytes", n);
+    return BR_OK;
+}
+
+enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err)
+{
+    const struct br_model_info *m = br_model_info(h->model);
+    if (strcmp(m->id, info->model_id) == 0 && m->dim == info->dim)
+        return BR_OK;
+    return br_fail(err, BR_E_USAGE,
+                   "workspace %s was embedded with model %.12s (%u dimensions), not with %s (%.12s): name its model with --model",
+                   info->workspace_id, info->model_id, info->dim, m->name, m->id);
+}
+
+struct names_ctx {
+    struct br_workspace_names *out;
+    size_t alloc;
+};
+
+static enum br_rc collect_name(void *ctx, const char *id, const char *name)
+{
+    struct names_ctx *c = ctx;
+    if (c->out->count == c->alloc) {
+        size_t alloc = c->alloc ? c->alloc * 2 : 8;
+        void *p = realloc(c->out->items, alloc * sizeof *c->out->items);
+        if (!p)
+            return BR_E_NOMEM;
+        c->out->items = p;
+        c->alloc = alloc;
+    }
+    size_t i = c->out->count++;
+    snprintf(c->out->items[i].id, sizeof c->out->items[i].id, "%s", id);
+    snprintf(c->out->items[i].name, sizeof c->out->items[i].name, "%s", name ? name : "");
+    return BR_OK;
+}
+
+int br_home_workspaces(struct br_home *h, struct br_workspace_names *out, struct br_error *error)
+{
+    struct br_err err = {0};
+    struct br_workspace_names names = {0};
+    struct names_ctx ctx = {.out = &names};
+    struct br_registry *reg = NULL;
+    enum br_rc rc;
+    BR_TRY(br_registry_open(h->io, h->path, false, &reg, NULL, &err));
+    BR_TRY(br_registry_each(reg, collect_name, &ctx, &err));
+    br_registry_close(reg);
+    *out = names;
+    return BR_STATUS_OK;
+err:
+    br_registry_close(reg);
+    br_workspace_names_free(&names);
+    return br_status_of(rc, &err, error);
+}
+
+void br_workspace_names_free(struct br_workspace_names *names)
+{
+    free(names->items);
+    *names = (struct br_workspace_names){0};
+}
+
+int br_workspace_open(struct br_home *h, const char *key, struct br_workspace **out, struct br_error *error)
+{
+    struct br_err err = {0};
+    struct br_registry *reg = NULL;
+    enum br_rc rc;
+    struct br_store_info info;
+    char dir[BR_PATH_MAX];
+    struct br_workspace *ws = calloc(1, sizeof *ws);
+    if (!ws)
+        BR_TRY(br_fail_nomem(&err));
+    ws->home = h;
+    BR_TRY(br_registry_open(h->io, h->path, false, &reg, NULL, &err));
+    BR_TRY(br_registry_find(reg, key, ws->id, &err));
+    BR_TRY(br_home_dir_of(h, ws->id, dir, sizeof dir, &err));
+    BR_TRY(br_store_open(h->io, dir, BR_STORE_READ, &ws->store, &err));
+    BR_TRY(br_store_info(ws->store, &info, &err));
+    BR_TRY(br_searcher_new(&ws->searcher, &err));
+    snprintf(ws->name, sizeof ws->name, "%s", info.name);
+    snprintf(ws->domain, sizeof ws->domain, "%s", info.domain);
+    br_graph_open(&ws->graph, h->io, ws->store, NULL);
+    br_registry_close(reg);
+    *out = ws;
+    return BR_STATUS_OK;
+err:
+    br_registry_close(reg);
+    br_workspace_close(ws);
+    return br_status_of(rc, &err, error);
+}
+
+void br_workspace_close(struct br_workspace *ws)
+{
+    if (!ws)
+        return;
+    br_embedder_free(ws->embedder);
+    br_searcher_free(ws->searcher);
+    br_graph_close(&ws->graph);
+    br_store_close(ws->store);
+    free(ws);
+}
+
+const char *br_workspace_id(const struct br_workspace *ws)
+{
+    return ws->id;
+}
+
+const char *br_workspace_name(const struct br_workspace *ws)
+{
+    return ws->name;
+}

@@ -1,0 +1,774 @@
+/* import.c - br_import: an archive's events become batches of the pipeline, then dirty threads become passages, then the graph is
+ * checkpointed. Every commit is complete in itself, so an import stopped anywhere is finished by running it again: what is stored already is
+ * recognised by (channel, ts) and never embedded twice.
+ *
+ * A dry run is the same code inside one transaction that is rolled back: without vectors, and in a scratch home when the workspace does
+ * not exist yet. */
+#include "engine_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "render.h"
+#include "source.h"
+
+#define THREAD_KEYS 1024
+
+struct import {
+    struct br_home *home;
+    const struct br_import_options *opt;
+    struct br_import_report *report;
+    struct br_store *writer, *reader; /* a dry run reads through the writer's own transaction */
+    struct br_graph graph;
+    struct br_pipeline *pipeline;
+    struct br_name_map *users, *channels;
+    struct br_names names;
+    struct br_buf text, raw;
+    uint64_t warnings[BR_WARN_COUNT];
+    uint64_t n_users, n_channels, n_messages;
+    struct br_import_progress progress;
+    struct timespec started, reported;
+};
+
+static double seconds_since(const struct timespec *t)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) / 1e9;
+}
+
+static void report_progress(void *ctx)
+{
+    struct import *im = ctx;
+    if (!im->opt->progress || seconds_since(&im->reported) < 0.2)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &im->reported);
+    im->progress.messages = im->n_messages;
+    im->progress.seconds = seconds_since(&im->started);
+    im->opt->progress(im->opt->ctx, &im->progress);
+}
+
+static void count_warning(void *ctx, enum br_warning w, uint64_t n, const char *where)
+{
+    struct import *im = ctx;
+    im->warnings[w] += n;
+    if (im->opt->warning && n)
+        im->opt->warning(im->opt->ctx, br_warning_name(w), where ? where : "");
+}
+
+static const char *user_name(void *ctx, const char *id)
+{
+    struct import *im = ctx;
+    return strcmp(id, "USLACKBOT") == 0 ? "slackbot" : br_name_map_get(im->users, id);
+}
+
+static const char *channel_name(void *ctx, const char *id)
+{
+    struct import *im = ctx;
+    return br_name_map_get(im->channels, id);
+}
+
+static const char *first_text(const char *a, const char *b, const char *c)
+{
+    return a && *a ? a : b && *b ? b : c && *c ? c : NULL;
+}
+
+/* ---- events to items ---- */
+
+static enum br_rc on_user(struct import *im, const struct br_user_event *u, struct br_err *err)
+{
+    struct br_arena *a;
+    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    if (rc != BR_OK)
+        return rc;
+    bool listed = !u->from_message && !u->org_level;
+    const char *name = first_text(u->display_name, u->real_name, u->name);
+    bool known = br_name_map_get(im->users, u->id) != NULL;
+    int before = br_name_map_put(im->users, u->id, known && !listed ? NULL : name, u->from_message ? 0 : BR_NAME_LISTED);
+    struct br_item *item = br_pipeline_item(im->pipeline);
+    if (before < 0 || !item)
+        return br_fail_nomem(err);
+    if (listed && !(before & BR_NAME_LISTED))
+        im->n_users++;
+    item->kind = BR_ITEM_USER;
+    item->user = (struct br_slack_user){.id = br_arena_str(a, u->id),
+                                        .team_id = br_arena_str(a, u->team_id),
+                                        .name = br_arena_str(a, u->name),
+                                        .real_name = br_arena_str(a, u->real_name),
+                                        .display_name = br_arena_str(a, u->display_name),
+                                        .is_bot = u->is_bot,
+                                        .is_deleted = u->is_deleted,
+                                        .is_stub = !listed};
+    return BR_OK;
+}
+
+static enum br_slack_channel_kind channel_kind(enum br_channel_kind k)
+{
+    switch (k) {
+    case BR_CHANNEL_PRIVATE:
+        return BR_CH_PRIVATE;
+    case BR_CHANNEL_DM:
+        return BR_CH_DM;
+    case BR_CHANNEL_GROUP_DM:
+        return BR_CH_GROUP_DM;
+    case BR_CHANNEL_PUBLIC:
+        break;
+    }
+    return BR_CH_PUBLIC;
+}
+
+static const char **copy_ids(struct br_arena *a, const char *const *ids, size_t n)
+{
+    const char **out = br_arena_array(a, n ? n : 1, sizeof *out);
+    for (size_t i = 0; out && i < n; i++)
+        out[i] = br_arena_str(a, ids[i]);
+    return out;
+}
+
+static enum br_rc on_channel(struct import *im, const struct br_channel_event *c, struct br_err *err)
+{
+    struct br_arena *a;
+    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    if (rc != BR_OK)
+        return rc;
+    int before = br_name_map_put(im->channels, c->id, c->name, BR_NAME_LISTED);
+    struct br_item *item = br_pipeline_item(im->pipeline);
+    if (before < 0 || !item)
+        return br_fail_nomem(err);
+    if (!(before & BR_NAME_LISTED))
+        im->n_channels++;
+    item->kind = BR_ITEM_CHANNEL;
+    item->channel = (struct br_slack_channel){.id = br_arena_str(a, c->id),
+                                              .name = br_arena_str(a, c->name),
+                                              .topic = br_arena_str(a, c->topic),
+                                              .purpose = br_arena_str(a, c->purpose),
+                                              .creator = br_arena_str(a, c->creator),
+                                              .kind = channel_kind(c->kind),
+                                              .created = c->created,
+                                              .is_archived = c->is_archived,
+                                              .is_general = c->is_general,
+                                              .is_stub = c->is_stub,
+                                              .members = copy_ids(a, c->members, c->n_members),
+                                              .n_members = c->n_members};
+    return BR_OK;
+}
+
+/* An author or reactor nobody listed: counted once, and stored under its id. */
+static enum br_rc note_user(struct import *im, const char *id, struct br_err *err)
+{
+    if (!id || strcmp(id, "USLACKBOT") == 0)
+        return BR_OK;
+    int before = br_name_map_put(im->users, id, NULL, BR_NAME_COUNTED);
+    if (before < 0)
+        return br_fail_nomem(err);
+    if (before & (BR_NAME_LISTED | BR_NAME_COUNTED))
+        return BR_OK;
+    count_warning(im, BR_WARN_UNKNOWN_USER, 1, id);
+    struct br_arena *a;
+    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    if (rc != BR_OK)
+        return rc;
+    struct br_item *item = br_pipeline_item(im->pipeline);
+    if (!item)
+        return br_fail_nomem(err);
+    item->kind = BR_ITEM_USER;
+    item->user = (struct br_slack_user){.id = br_arena_str(a, id), .is_stub = true};
+    return BR_OK;
+}
+
+static struct br_slack_reaction *copy_reactions(struct br_arena *a, const struct br_message_event *m)
+{
+    struct br_slack_reaction *r = br_arena_array(a, m->n_reactions ? m->n_reactions : 1, sizeof *r);
+    for (size_t i = 0; r && i < m->n_reactions; i++) {
+        const struct br_reaction_event *e = &m->reactions[i];
+        r[i] = (struct br_slack_reaction){.name = br_arena_str(a, e->name),
+                                          .folded = br_arena_str(a, e->folded),
+                                          .count = e->count,
+                                          .users = copy_ids(a, e->users, e->n_users),
+                                          .n_users = e->n_users};
+    }
+    return r;
+}
+
+static struct br_slack_file *copy_files(struct br_arena *a, const struct br_message_event *m)
+{
+    struct br_slack_file *f = br_arena_array(a, m->n_files ? m->n_files : 1, sizeof *f);
+    for (size_t i = 0; f && i < m->n_files; i++) {
+        const struct br_file_event *e = &m->files[i];
+        f[i] = (struct br_slack_file){.id = br_arena_str(a, e->id),
+                                      .name = br_arena_str(a, e->name),
+                                      .title = br_arena_str(a, e->title),
+                                      .mimetype = br_arena_str(a, e->mimetype),
+                                      .mode = br_arena_str(a, e->mode),
+                                      .size = e->size};
+    }
+    return f;
+}
+
+static int dump_to_buf(const char *bytes, size_t n, void *ctx)
+{
+    struct br_buf *b = ctx;
+    br_buf_add(b, bytes, n);
+    return b->failed ? -1 : 0;
+}
+
+/* Something for the model to read: at least one letter, digit or non-ASCII character. */
+static bool says_something(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'))
+            return true;
+    }
+    return false;
+}
+
+static enum br_slack_class message_class(enum br_message_class c)
+{
+    return c == BR_CLASS_SYSTEM ? BR_MSG_SYSTEM : c == BR_CLASS_TOMBSTONE ? BR_MSG_TOMBSTONE : BR_MSG_CONTENT;
+}
+
+/* Where the vector comes from: nowhere, an equal text that is stored, or the model. */
+static enum br_rc plan_vector(struct import *im, struct br_item *item, struct br_err *err)
+{
+    const struct br_slack_message *m = &item->message;
+    bool wants = false, found = false;
+    enum br_rc rc;
+    if (im->opt->dry_run || !m->needs_vector)
+        return BR_OK;
+    BR_TRY(br_slack_wants_vector(im->reader, m, &wants, err));
+    if (!wants)
+        return BR_OK;
+    float *room = br_pipeline_vector_room(im->pipeline);
+    if (!room)
+        return br_fail_nomem(err);
+    BR_TRY(br_store_vector_of_text(im->reader, m->text, m->text_len, room, &found, err));
+    item->vector = found ? room : br_pipeline_vector(im->pipeline, m->text, m->text_len);
+    if (!item->vector)
+        return br_fail_nomem(err);
+err:
+    return rc;
+}
+
+static enum br_rc render_message(struct import *im, const struct br_message_event *m, struct br_err *err)
+{
+    bool truncated = false;
+    br_buf_reset(&im->text);
+    br_buf_reset(&im->raw);
+    if (m->cls != BR_CLASS_TOMBSTONE) {
+        br_render_message(m->raw, &im->names, &im->text, &truncated);
+        if (truncated)
+            count_warning(im, BR_WARN_TEXT_TRUNCATED, 1, m->channel_id);
+    }
+    if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+        br_buf_reset(&im->raw); /* a message larger than any real one: kept without its raw form */
+    return br_buf_status(&im->text, err);
+}
+
+static enum br_rc on_message(struct import *im, const struct br_message_event *m, struct br_err *err)
+{
+    struct br_arena *a;
+    enum br_rc rc;
+    BR_TRY(note_user(im, m->user_id, err));
+    for (size_t i = 0; i < m->n_reactions; i++)
+        for (size_t j = 0; j < m->reactions[i].n_users; j++)
+            BR_TRY(note_user(im, m->reactions[i].users[j], err));
+    BR_TRY(render_message(im, m, err));
+    BR_TRY(br_pipeline_batch(im->pipeline, &a, err));
+    struct br_item *item = br_pipeline_item(im->pipeline);
+    if (!item)
+        return br_fail_nomem(err);
+    item->kind = BR_ITEM_MESSAGE;
+    item->message = (struct br_slack_message){
+        .channel_id = br_arena_str(a, m->channel_id),
+        .ts = m->ts,
+        .thread_ts = m->thread_ts,
+        .user_id = br_arena_str(a, m->user_id),
+        .bot_id = br_arena_str(a, m->bot_id),
+        .bot_name = br_arena_str(a, m->bot_name),
+        .subtype = br_arena_str(a, m->subtype),
+        .team_id = br_arena_str(a, m->team_id),
+        .cls = message_class(m->cls),
+        .is_bot = m->is_bot,
+        .is_broadcast = m->is_broadcast,
+        .has_link = m->has_link,
+        .edited_ts = m->edited_ts,
+        .reply_count = m->reply_count,
+        .reactions = copy_reactions(a, m),
+        .n_reactions = m->n_reactions,
+        .files = copy_files(a, m),
+        .n_files = m->n_files,
+        .text = br_arena_strn(a, br_buf_str(&im->text), im->text.len),
+        .text_len = im->text.len,
+        .raw = br_arena_strn(a, br_buf_str(&im->raw), im->raw.len),
+        .raw_len = im->raw.len,
+    };
+    item->message.needs_vector = item->message.cls == BR_MSG_CONTENT && says_something(item->message.text, im->text.len);
+    BR_TRY(plan_vector(im, item, err));
+    im->n_messages++;
+err:
+    return rc;
+}
+
+static enum br_rc on_delete(struct import *im, const struct br_delete_event *d, struct br_err *err)
+{
+    struct br_arena *a;
+    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    if (rc != BR_OK)
+        return rc;
+    struct br_item *item = br_pipeline_item(im->pipeline);
+    if (!item)
+        return br_fail_nomem(err);
+    item->kind = BR_ITEM_DELETE;
+    item->deletion.channel_id = br_arena_str(a, d->channel_id);
+    item->deletion.ts = d->ts;
+    item->deletion.deleted_at = d->deleted_at;
+    return BR_OK;
+}
+
+static enum br_rc check_stop(struct import *im, struct br_err *err)
+{
+    if (im->opt->stop && *im->opt->stop)
+        return br_fail(err, BR_E_INTERRUPTED, "import interrupted; run the same command again to finish it");
+    return BR_OK;
+}
+
+static enum br_rc on_event(void *ctx, const struct br_event *ev, struct br_err *err)
+{
+    struct import *im = ctx;
+    enum br_rc rc = BR_OK;
+    switch (ev->kind) {
+    case BR_EVENT_USER:
+        BR_TRY(on_user(im, &ev->user, err));
+        break;
+    case BR_EVENT_CHANNEL:
+        BR_TRY(on_channel(im, &ev->channel, err));
+        break;
+    case BR_EVENT_MESSAGE:
+        BR_TRY(on_message(im, &ev->message, err));
+        break;
+    case BR_EVENT_DELETE:
+        BR_TRY(on_delete(im, &ev->deletion, err));
+        break;
+    }
+    BR_TRY(br_pipeline_submit(im->pipeline, false, err));
+    report_progress(im);
+    BR_TRY(check_stop(im, err));
+err:
+    return rc;
+}
+
+static void on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct import *im = ctx;
+    im->progress.done = done;
+    im->progress.total = total;
+    report_progress(im);
+}
+
+/* ---- threads to passages ---- */
+
+struct thread_ctx {
+    struct br_arena *arena;
+    struct br_thread_text *msgs;
+    size_t n, alloc;
+};
+
+static enum br_rc collect_thread(void *ctx, const struct br_slack_view *v, struct br_err *err)
+{
+    struct thread_ctx *t = ctx;
+    if (v->cls != BR_MSG_CONTENT)
+        return BR_OK;
+    if (t->n == t->alloc) {
+        size_t alloc = t->alloc ? t->alloc * 2 : 64;
+        struct br_thread_text *p = realloc(t->msgs, alloc * sizeof *p);
+        if (!p)
+            return br_fail_nomem(err);
+        t->msgs = p;
+        t->alloc = alloc;
+    }
+    const char *speaker = v->user_name ? v->user_name : v->user_id ? v->user_id : "unknown";
+    t->msgs[t->n] = (struct br_thread_text){.ts = v->ts,
+                                            .speaker = br_arena_str(t->arena, speaker),
+                                            .text = br_arena_strn(t->arena, v->text, v->text_len),
+                                            .len = v->text_len};
+    if (!t->msgs[t->n].speaker || !t->msgs[t->n].text)
+        return br_fail_nomem(err);
+    t->n++;
+    return BR_OK;
+}
+
+static enum br_rc plan_passages(struct import *im, struct br_item *item, const struct br_passage *cut, size_t n, struct br_arena *a,
+                                struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    struct br_slack_passage *out = br_arena_array(a, n ? n : 1, sizeof *out);
+    if (!out)
+        return br_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (struct br_slack_passage){
+            .text = cut[i].text, .text_len = cut[i].len, .first_ts = cut[i].first_ts, .last_ts = cut[i].last_ts};
+        if (im->opt->dry_run)
+            continue;
+        bool found = false;
+        float *v = br_pipeline_vector_room(im->pipeline);
+        if (!v)
+            return br_fail_nomem(err);
+        BR_TRY(br_store_vector_of_text(im->reader, cut[i].text, cut[i].len, v, &found, err));
+        if (!found)
+            v = br_pipeline_vector(im->pipeline, cut[i].text, cut[i].len);
+        if (!v)
+            return br_fail_nomem(err);
+        out[i].vector = v;
+    }
+    item->passages.items = out;
+    item->passages.n = n;
+err:
+    return rc;
+}
+
+static enum br_rc cut_thread(struct import *im, const struct br_slack_thread_key *key, struct thread_ctx *t, struct br_err *err)
+{
+    struct br_arena *a;
+    struct br_passage *cut = NULL;
+    size_t n = 0;
+    enum br_rc rc;
+    BR_TRY(br_pipeline_batch(im->pipeline, &a, err));
+    struct br_item *item = br_pipeline_item(im->pipeline);
+    if (!item)
+        return br_fail_nomem(err);
+    item->kind = BR_ITEM_PASSAGES;
+    item->passages.key = *key;
+    t->n = 0;
+    t->arena = a;
+    BR_TRY(br_slack_thread(im->reader, key->channel_id, key->thread_ts, collect_thread, t, err));
+    BR_TRY(br_passages_cut(im->home->model, t->msgs, t->n, a, &cut, &n, err));
+    BR_TRY(plan_passages(im, item, cut, n, a, err));
+    BR_TRY(br_pipeline_submit(im->pipeline, false, err));
+err:
+    return rc;
+}
+
+/* Dirty threads are fetched a block at a time; a block is committed, and so clean, before the next is asked for. */
+static enum br_rc cut_dirty_threads(struct import *im, struct br_err *err)
+{
+    enum br_rc rc;
+    struct thread_ctx t = {0};
+    struct br_slack_thread_key *keys = malloc(THREAD_KEYS * sizeof *keys);
+    size_t n = 0;
+    struct br_slack_counts counts = {0};
+    if (!keys)
+        return br_fail_nomem(err);
+    BR_TRY(br_slack_count(im->reader, &counts, err));
+    im->progress.phase = "threads";
+    im->progress.done = 0;
+    im->progress.total = counts.dirty_threads;
+    do {
+        BR_TRY(br_slack_dirty_threads(im->reader, keys, THREAD_KEYS, &n, err));
+        for (size_t i = 0; i < n; i++) {
+            BR_TRY(cut_thread(im, &keys[i], &t, err));
+            im->progress.done++;
+            report_progress(im);
+            BR_TRY(check_stop(im, err));
+        }
+        BR_TRY(br_pipeline_drain(im->pipeline, err));
+    } while (n);
+err:
+    free(keys);
+    free(t.msgs);
+    return rc;
+}
+
+/* ---- one workspace ---- */
+
+static enum br_rc remember_user(void *ctx, const char *id, const char *name)
+{
+    struct import *im = ctx;
+    return br_name_map_put(im->users, id, name, 0) < 0 ? BR_E_NOMEM : BR_OK;
+}
+
+static enum br_rc remember_channel(void *ctx, const char *id, const char *name)
+{
+    struct import *im = ctx;
+    return br_name_map_put(im->channels, id, name, 0) < 0 ? BR_E_NOMEM : BR_OK;
+}
+
+static void fill_report(struct import *im, const struct br_slack_totals *t)
+{
+    struct br_import_report *r = im->report;
+    uint64_t from_store[][2] = {{BR_WARN_ORPHAN_REPLY, t->orphan_replies},
+                                {BR_WARN_DUPLICATE_MESSAGE, t->duplicates},
+                                {BR_WARN_REPLY_COUNT_MISMATCH, t->reply_count_mismatches}};
+    for (size_t i = 0; i < BR_COUNT(from_store); i++)
+        im->warnings[from_store[i][0]] += from_store[i][1];
+    r->messages_seen = im->n_messages;
+    r->messages_new = t->added;
+    r->messages_updated = t->updated;
+    r->messages_unchanged = t->unchanged;
+    r->messages_deleted = t->deleted;
+    r->users = im->n_users;
+    r->channels = im->n_channels;
+    r->threads = t->threads;
+    r->replies = t->replies;
+    r->reactions = t->reactions;
+    r->files = t->files;
+    r->documents = t->documents;
+    for (size_t w = 0; w < BR_WARN_COUNT && r->n_warnings < BR_IMPORT_WARNINGS_MAX; w++)
+        if (im->warnings[w]) {
+            r->warnings[r->n_warnings].code = br_warning_name((enum br_warning)w);
+            r->warnings[r->n_warnings++].count = im->warnings[w];
+        }
+}
+
+static enum br_rc run_stages(struct import *im, struct br_source *src, size_t i, struct br_err *err)
+{
+    const struct br_sink sink = {.ctx = im, .event = on_event, .warn = count_warning, .progress = on_progress};
+    struct br_slack_totals totals;
+    enum br_rc rc;
+    BR_TRY(br_slack_each_user(im->reader, remember_user, im, err));
+    BR_TRY(br_slack_each_channel(im->reader, remember_channel, im, err));
+    im->progress.phase = "reading";
+    BR_TRY(br_source_run(src, i, &sink, err));
+    BR_TRY(br_pipeline_drain(im->pipeline, err));
+    BR_TRY(cut_dirty_threads(im, err));
+    if (!im->opt->dry_run) {
+        im->progress.phase = "index";
+        report_progress(im);
+        BR_TRY(br_graph_checkpoint(&im->graph, im->home->io, im->writer, err));
+    }
+    BR_TRY(br_slack_import_totals(im->writer, &totals, err));
+    fill_report(im, &totals);
+err:
+    return rc;
+}
+
+/* Opens the workspace's store for writing, making it when it is new. scratch: of a dry run on a workspace that does not exist. */
+static enum br_rc open_writer(struct import *im, const struct br_source_workspace *w, const char *dir, bool exists, struct br_err *err)
+{
+    const struct br_model_info *m = br_model_info(im->home->model);
+    struct br_store_info info;
+    enum br_rc rc;
+    if (!exists) {
+        struct br_store_spec spec = {.workspace_id = w->id,
+                                     .name = im->opt->name ? im->opt->name : w->name,
+                                     .domain = w->domain,
+                                     .model_id = m->id,
+                                     .dim = m->dim};
+        return br_store_create(im->home->io, dir, &spec, &im->writer, err);
+    }
+    BR_TRY(br_store_open(im->home->io, dir, BR_STORE_WRITE, &im->writer, err));
+    BR_TRY(br_store_info(im->writer, &info, err));
+    BR_TRY(br_home_check_model(im->home, &info, err));
+    snprintf(im->report->name, sizeof im->report->name, "%s", info.name);
+    bool relabel = (im->opt->name && strcmp(im->opt->name, info.name) != 0) || (w->domain && !info.domain[0]);
+    if (relabel && !im->opt->dry_run) {
+        uint64_t seq;
+        BR_TRY(br_store_begin(im->writer, err));
+        BR_TRY(br_store_set_label(im->writer, im->opt->name, info.domain[0] ? NULL : w->domain, err));
+        BR_TRY(br_store_commit(im->writer, &seq, err));
+    }
+    br_store_sweep(im->writer);
+err:
+    return rc;
+}
+
+static void close_import(struct import *im)
+{
+    br_pipeline_free(im->pipeline);
+    br_graph_close(&im->graph);
+    if (im->reader != im->writer)
+        br_store_close(im->reader);
+    br_store_close(im->writer);
+    br_name_map_free(im->users);
+    br_name_map_free(im->channels);
+    br_buf_free(&im->text);
+    br_buf_free(&im->raw);
+}
+
+static enum br_rc import_into(struct import *im, struct br_source *src, size_t i, const char *dir, bool exists, struct br_err *err)
+{
+    enum br_rc rc;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    BR_TRY(open_writer(im, br_source_workspace(src, i), dir, exists, err));
+    if (im->opt->dry_run) {
+        BR_TRY(br_store_begin(im->writer, err));
+        im->reader = im->writer;
+    } else {
+        BR_TRY(br_store_open(im->home->io, dir, BR_STORE_READ, &im->reader, err));
+        br_graph_open(&im->graph, im->home->io, im->writer, NULL);
+        BR_TRY(br_graph_follow(&im->graph, im->writer, err));
+    }
+    BR_TRY(br_slack_import_begin(im->writer, err));
+    struct br_pipeline_config cfg = {.home = im->home,
+                                     .writer = im->writer,
+                                     .graph = &im->graph,
+                                     .threads = cpus > 0 ? (unsigned)cpus : 1,
+                                     .dry_run = im->opt->dry_run,
+                                     .ctx = im,
+                                     .tick = report_progress};
+    BR_TRY(br_pipeline_new(&cfg, &im->pipeline, err));
+    BR_TRY(run_stages(im, src, i, err));
+    im->report->embedded = br_pipeline_embedded(im->pipeline);
+err:
+    if (im->opt->dry_run && im->writer)
+        br_store_rollback(im->writer);
+    return rc;
+}
+
+struct scratch {
+    const struct br_io *io;
+    const char *dir;
+};
+
+static int remove_entry(void *arg, const char *name)
+{
+    struct scratch *s = arg;
+    char path[BR_PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    if (n > 0 && (size_t)n < sizeof path)
+        (void)s->io->unlink(s->io->ctx, path);
+    return 0;
+}
+
+/* A directory of our own making, one level of files and nothing else. */
+static void remove_scratch(const struct br_io *io, const char *dir)
+{
+    struct scratch s = {.io = io, .dir = dir};
+    (void)io->list(io->ctx, dir, remove_entry, &s);
+    (void)io->rmdir(io->ctx, dir);
+}
+
+/* A directory that nobody else has, for the store of a dry run. */
+static enum br_rc make_scratch(const struct br_io *io, char *dir, size_t n, struct br_err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    uint64_t tag;
+    int r = io->random(io->ctx, &tag, sizeof tag);
+    int len = snprintf(dir, n, "%s/backread-dry-run-%016llx", tmp && *tmp ? tmp : "/tmp", (unsigned long long)tag);
+    if (len < 0 || (size_t)len >= n) {
+        dir[0] = 0;
+        return br_fail(err, BR_E_USAGE, "the path in TMPDIR is too long");
+    }
+    if (r == 0)
+        r = io->mkdir(io->ctx, dir, 0700);
+    if (r == 0)
+        return BR_OK;
+    br_fail_errno(err, -r, "cannot make the scratch directory %s for the dry run", dir);
+    dir[0] = 0; /* nothing to remove */
+    return err->rc;
+}
+
+static enum br_rc import_workspace(struct br_home *h, struct br_source *src, size_t i, const struct br_import_options *opt,
+                                   struct br_import_report *report, struct br_err *err)
+{
+    const struct br_source_workspace *w = br_source_workspace(src, i);
+    struct import im = {.home = h, .opt = opt, .report = report};
+    struct br_registry *reg = NULL;
+    char dir[BR_PATH_MAX], scratch[BR_PATH_MAX - 16] = "", id[65];
+    bool exists;
+    enum br_rc rc;
+    clock_gettime(CLOCK_MONOTONIC, &im.started);
+    im.reported = im.started;
+    im.names = (struct br_names){.ctx = &im, .user = user_name, .channel = channel_name};
+    br_buf_init(&im.text, 2 * (size_t)BR_RENDER_TEXT_MAX);
+    br_buf_init(&im.raw, (size_t)16 << 20);
+    snprintf(report->workspace, sizeof report->workspace, "%s", w->id);
+    snprintf(report->name, sizeof report->name, "%s", opt->name ? opt->name : w->name ? w->name : "");
+    report->dry_run = opt->dry_run;
+    BR_TRY(br_name_map_new(&im.users, err));
+    BR_TRY(br_name_map_new(&im.channels, err));
+    BR_TRY(br_registry_open(h->io, h->path, !opt->dry_run, &reg, NULL, err));
+    exists = br_registry_find(reg, w->id, id, NULL) == BR_OK && strcmp(id, w->id) == 0;
+    if (!exists && opt->dry_run) {
+        BR_TRY(make_scratch(h->io, scratch, sizeof scratch, err));
+        snprintf(dir, sizeof dir, "%s/store", scratch);
+    } else {
+        BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
+    }
+    if (!exists && !opt->dry_run)
+        BR_TRY(br_registry_add(reg, w->id, opt->name ? opt->name : w->name, err));
+    BR_TRY(import_into(&im, src, i, dir, exists, err));
+    if (exists && opt->name && !opt->dry_run)
+        BR_TRY(br_registry_add(reg, w->id, opt->name, err));
+    report->seconds = seconds_since(&im.started);
+err:
+    close_import(&im);
+    br_registry_close(reg);
+    if (scratch[0]) {
+        remove_scratch(h->io, dir);
+        remove_scratch(h->io, scratch);
+    }
+    return rc;
+}
+
+static void add_reports(struct br_import_report *sum, const struct br_import_report *r)
+{
+    sum->messages_seen += r->messages_seen;
+    sum->messages_new += r->messages_new;
+    sum->messages_updated += r->messages_updated;
+    sum->messages_unchanged += r->messages_unchanged;
+    sum->messages_deleted += r->messages_deleted;
+    sum->users += r->users;
+    sum->channels += r->channels;
+    sum->threads += r->threads;
+    sum->replies += r->replies;
+    sum->reactions += r->reactions;
+    sum->files += r->files;
+    sum->documents += r->documents;
+    sum->embedded += r->embedded;
+    sum->seconds += r->seconds;
+    for (size_t i = 0; i < r->n_warnings; i++) {
+        size_t j = 0;
+        while (j < sum->n_warnings && strcmp(sum->warnings[j].code, r->warnings[i].code) != 0)
+            j++;
+        if (j == BR_IMPORT_WARNINGS_MAX)
+            continue;
+        if (j == sum->n_warnings)
+            sum->warnings[sum->n_warnings++] = r->warnings[i];
+        else
+            sum->warnings[j].count += r->warnings[i].count;
+    }
+}
+
+int br_import(struct br_home *h, const char *path, const struct br_import_options *options, struct br_import_reports *out,
+              struct br_error *error)
+{
+    static const struct br_import_options defaults = {0};
+    const struct br_import_options *opt = options ? options : &defaults;
+    struct br_err err = {0};
+    struct br_source *src = NULL;
+    struct br_import_reports reports = {0};
+    enum br_rc rc;
+    BR_TRY(br_source_open(path, opt->name, &src, &err));
+    size_t n = br_source_workspace_count(src);
+    reports.items = calloc(n ? n : 1, sizeof *reports.items);
+    if (!reports.items)
+        BR_TRY(br_fail_nomem(&err));
+    for (size_t i = 0; i < n; i++) {
+        BR_TRY(import_workspace(h, src, i, opt, &reports.items[i], &err));
+        reports.count++;
+    }
+    if (n)
+        memcpy(reports.sum.workspace, reports.items[0].workspace, sizeof reports.sum.workspace);
+    if (n)
+        memcpy(reports.sum.name, reports.items[0].name, sizeof reports.sum.name);
+    reports.sum.dry_run = opt->dry_run;
+    for (size_t i = 0; i < n; i++)
+        add_reports(&reports.sum, &reports.items[i]);
+    br_source_close(src);
+    *out = reports;
+    return BR_STATUS_OK;
+err:
+    br_source_close(src);
+    br_import_reports_free(&reports);
+    return br_status_of(rc, &err, error);
+}
+
+void br_import_reports_free(struct br_import_reports *reports)
+{
+    free(reports->items);
+    *reports = (struct br_import_reports){0};
+}

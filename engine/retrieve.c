@@ -1,0 +1,122 @@
+/* retrieve.c - the semantic side: the query's vector, the graph, the fresh tail, and the join with what is committed.
+ *
+ * The graph and the vector log may hold slots that are dead by now; the join with the store's snapshot drops them, so more is asked for until
+ * enough live documents are found or there are no more. */
+#include "retrieve.h"
+
+#include <stdlib.h>
+
+#include "render.h"
+
+void br_semantic_hits_free(struct br_semantic_hits *h)
+{
+    free(h->items);
+    *h = (struct br_semantic_hits){0};
+}
+
+static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t len, float *out, struct br_err *err)
+{
+    struct br_buf buf;
+    enum br_rc rc = BR_OK;
+    br_buf_init(&buf, 2 * (size_t)BR_RENDER_TEXT_MAX);
+    br_render_for_embedding(text, len, &buf);
+    if (!ws->embedder)
+        BR_TRY(br_embedder_new(ws->home->model, &ws->embedder, err));
+    const char *s = br_buf_str(&buf);
+    BR_TRY(br_embed(ws->embedder, &s, &buf.len, 1, out, err));
+err:
+    br_buf_free(&buf);
+    return rc;
+}
+
+struct vector_query {
+    const float *vector;
+    uint32_t dim;
+    struct br_rows rows;
+    const struct br_bitmap *allow;
+    bool exact;
+};
+
+/* The k nearest slots, dead ones included. */
+static enum br_rc nearest_slots(struct br_workspace *ws, const struct vector_query *q, size_t k, struct br_hit *out, size_t *n_out,
+                                bool *exhaustive, struct br_err *err)
+{
+    struct br_graph *g = &ws->graph;
+    if (q->exact || !g->index) {
+        *n_out = br_exact_range(&q->rows, q->dim, q->vector, 0, q->rows.count, q->allow, k, out);
+        *exhaustive = true;
+        return BR_OK;
+    }
+    struct br_search_params params = {.k = k, .ef = BR_MAX(k, (size_t)BR_HNSW_EF_SEARCH_DEFAULT), .allow = q->allow};
+    params.ef = BR_MIN(params.ef, (size_t)BR_HNSW_EF_MAX);
+    params.k = BR_MIN(params.k, (size_t)BR_HNSW_EF_MAX);
+    struct br_hit *part = malloc(2 * k * sizeof *part);
+    if (!part)
+        return br_fail_nomem(err);
+    size_t n_graph = 0, n_tail = 0;
+    enum br_rc rc = br_index_search(g->index, ws->searcher, &q->rows, q->vector, &params, part, &n_graph, exhaustive, err);
+    if (rc == BR_OK) {
+        if (g->slot_end < q->rows.count)
+            n_tail = br_exact_range(&q->rows, q->dim, q->vector, g->slot_end, q->rows.count, q->allow, k, part + k);
+        *n_out = br_hits_merge(part, n_graph, part + k, n_tail, k, out);
+    }
+    free(part);
+    return rc;
+}
+
+static enum br_rc join(struct br_workspace *ws, const struct br_hit *slots, size_t n, size_t want, struct br_semantic_hits *out,
+                       struct br_err *err)
+{
+    out->count = 0;
+    for (size_t i = 0; i < n && out->count < want; i++) {
+        struct br_semantic_hit *h = &out->items[out->count];
+        enum br_rc rc = br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, NULL);
+        if (rc == BR_E_NOTFOUND)
+            continue;
+        if (rc != BR_OK)
+            return br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, err);
+        h->similarity = slots[i].similarity;
+        out->count++;
+    }
+    return BR_OK;
+}
+
+enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
+                                bool exact, struct br_semantic_hits *out, struct br_err *err)
+{
+    float vector[BR_DIM_MAX];
+    struct vector_query q = {.vector = vector, .dim = br_model_info(ws->home->model)->dim, .allow = allow, .exact = exact};
+    struct br_semantic_hits hits = {0};
+    struct br_hit *slots = NULL;
+    enum br_rc rc;
+    BR_TRY(br_store_rows(ws->store, &q.rows, err));
+    if (!q.rows.count || !want) {
+        *out = (struct br_semantic_hits){.exhaustive = true};
+        return BR_OK;
+    }
+    BR_TRY(embed_query(ws, text, len, vector, err));
+    hits.items = malloc(want * sizeof *hits.items);
+    if (!hits.items)
+        BR_TRY(br_fail_nomem(err));
+    for (size_t k = want + want / 8 + 8;; k *= 4) {
+        size_t n = 0;
+        if (k >= BR_HNSW_EF_MAX)
+            q.exact = true; /* past what the graph can give: every vector */
+        k = (size_t)BR_MIN((uint64_t)k, q.rows.count);
+        struct br_hit *bigger = realloc(slots, k * sizeof *slots);
+        if (!bigger)
+            BR_TRY(br_fail_nomem(err));
+        slots = bigger;
+        BR_TRY(nearest_slots(ws, &q, k, slots, &n, &hits.exhaustive, err));
+        BR_TRY(join(ws, slots, n, want, &hits, err));
+        if (hits.count == want || n < k || k == q.rows.count)
+            break;
+    }
+    free(slots);
+    *out = hits;
+    return BR_OK;
+err:
+    free(slots);
+    br_semantic_hits_free(&hits);
+    return rc;
+}

@@ -1,0 +1,496 @@
+/* search.c - br_search: parse, retrieve on both sides, fuse by conversation, show the best message of each.
+ *
+ * A conversation is a thread, or a message without one. Each side ranks conversations twice, by its best passage and by its best message;
+ * reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009: sum of w / (60 + rank)) joins the up to four lists, half a weight each. A
+ * conversation too short for passages is ranked by its message in both. When there are fewer conversations than hits wanted, further
+ * messages of the same conversations follow. */
+#include "engine_int.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "retrieve.h"
+
+#define RRF_K 60.0
+#define CANDIDATES_MIN 200
+#define CANDIDATES_MAX 4000
+#define SIDE_WEIGHT 0.5
+
+enum { SEMANTIC_MESSAGE, SEMANTIC_PASSAGE, KEYWORD_MESSAGE, KEYWORD_PASSAGE, N_LISTS };
+
+/* A message that a list named. */
+struct candidate {
+    int64_t ts;
+    size_t rank[2]; /* in the semantic and the keyword message list, from 1; 0 absent */
+    double semantic, keyword;
+};
+
+struct conversation {
+    char channel_id[64];
+    int64_t thread_ts;
+    size_t rank[N_LISTS]; /* of the conversation in each list, from 1; 0 absent */
+    double semantic, keyword; /* best of each side, NAN absent */
+    double score;
+    int64_t passage_first, passage_last; /* of the best passage; 0 none */
+    uint32_t next; /* in the hash chain, index + 1 */
+    struct candidate *candidates; /* owned */
+    size_t n_candidates, alloc;
+};
+
+#define CHAINS 4096
+struct fusion {
+    struct conversation *items;
+    size_t count, alloc;
+    uint32_t chains[CHAINS];
+    size_t list_sizes[N_LISTS];
+};
+
+static void fusion_free(struct fusion *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        free(f->items[i].candidates);
+    free(f->items);
+    free(f);
+}
+
+static struct conversation *conversation_of(struct fusion *f, const struct br_doc *d)
+{
+    uint64_t h = (uint64_t)d->thread_ts * 0x9E3779B97F4A7C15u;
+    uint32_t *chain = &f->chains[h >> 52 & (CHAINS - 1)];
+    for (uint32_t i = *chain; i; i = f->items[i - 1].next)
+        if (f->items[i - 1].thread_ts == d->thread_ts && strcmp(f->items[i - 1].channel_id, d->channel_id) == 0)
+            return &f->items[i - 1];
+    if (f->count == f->alloc) {
+        size_t alloc = f->alloc ? f->alloc * 2 : 256;
+        void *p = realloc(f->items, alloc * sizeof *f->items);
+        if (!p)
+            return NULL;
+        f->items = p;
+        f->alloc = alloc;
+    }
+    struct conversation *c = &f->items[f->count++];
+    *c = (struct conversation){.thread_ts = d->thread_ts, .semantic = NAN, .keyword = NAN, .next = *chain};
+    memcpy(c->channel_id, d->channel_id, sizeof c->channel_id);
+    *chain = (uint32_t)f->count;
+    return c;
+}
+
+static struct candidate *candidate_of(struct conversation *c, int64_t ts)
+{
+    for (size_t i = 0; i < c->n_candidates; i++)
+        if (c->candidates[i].ts == ts)
+            return &c->candidates[i];
+    if (c->n_candidates == c->alloc) {
+        size_t alloc = c->alloc ? c->alloc * 2 : 4;
+        void *p = realloc(c->candidates, alloc * sizeof *c->candidates);
+        if (!p)
+            return NULL;
+        c->candidates = p;
+        c->alloc = alloc;
+    }
+    struct candidate *m = &c->candidates[c->n_candidates++];
+    *m = (struct candidate){.ts = ts, .semantic = NAN, .keyword = NAN};
+    return m;
+}
+
+/* A document in a list, best first: its conversation's rank is that of its first document there. */
+static enum br_rc note(struct fusion *f, bool keyword, const struct br_doc *d, size_t message_rank, double value, struct br_err *err)
+{
+    int list = (keyword ? KEYWORD_MESSAGE : SEMANTIC_MESSAGE) + (d->kind == BR_DOC_PASSAGE);
+    struct conversation *c = conversation_of(f, d);
+    if (!c)
+        return br_fail_nomem(err);
+    if (!c->rank[list])
+        c->rank[list] = ++f->list_sizes[list];
+    double *best = keyword ? &c->keyword : &c->semantic;
+    if (isnan(*best) || value > *best)
+        *best = value;
+    if (d->kind == BR_DOC_PASSAGE) {
+        if (!c->passage_first) {
+            c->passage_first = d->ts;
+            c->passage_last = d->last_ts;
+        }
+        return BR_OK;
+    }
+    struct candidate *m = candidate_of(c, d->ts);
+    if (!m)
+        return br_fail_nomem(err);
+    m->rank[keyword] = message_rank;
+    *(keyword ? &m->keyword : &m->semantic) = value;
+    return BR_OK;
+}
+
+static void score_conversations(struct fusion *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        struct conversation *c = &f->items[i];
+        for (int side = 0; side < 2; side++) {
+            size_t message = c->rank[2 * side], passage = c->rank[2 * side + 1];
+            if (!passage && !c->passage_first)
+                passage = message;
+            c->score += message ? SIDE_WEIGHT / (RRF_K + (double)message) : 0;
+            c->score += passage ? SIDE_WEIGHT / (RRF_K + (double)passage) : 0;
+        }
+    }
+}
+
+static double message_score(const struct candidate *m)
+{
+    double s = 0;
+    for (int side = 0; side < 2; side++)
+        if (m->rank[side])
+            s += 1 / (RRF_K + (double)m->rank[side]);
+    return s;
+}
+
+static int better_conversation(const void *a, const void *b)
+{
+    const struct conversation *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score < y->score ? 1 : -1;
+    if (x->thread_ts != y->thread_ts)
+        return x->thread_ts < y->thread_ts ? 1 : -1;
+    return strcmp(x->channel_id, y->channel_id);
+}
+
+static int better_candidate(const void *a, const void *b)
+{
+    double x = message_score(a), y = message_score(b);
+    if (x != y)
+        return x < y ? 1 : -1;
+    int64_t s = ((const struct candidate *)a)->ts, t = ((const struct candidate *)b)->ts;
+    return (s > t) - (s < t);
+}
+
+/* ---- retrieval ---- */
+
+struct searching {
+    struct br_workspace *ws;
+    const struct br_search_options *opt;
+    struct br_query query;
+    struct br_bitmap allow;
+    bool filtered;
+    uint64_t n_allowed;
+    size_t n, candidates;
+    struct fusion *fusion;
+    bool exhaustive;
+    struct br_search_results results;
+    struct br_message_list list;
+    size_t hits_alloc;
+};
+
+static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
+{
+    struct br_semantic_hits hits = {0};
+    size_t message_rank = 0;
+    const struct br_query *q = &s->query;
+    enum br_rc rc;
+    s->exhaustive = true;
+    if (!q->text.len || (s->filtered && !s->n_allowed))
+        return BR_OK;
+    BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allow : NULL, s->candidates, s->opt->exact, &hits, err));
+    s->exhaustive = hits.exhaustive;
+    for (size_t i = 0; i < hits.count; i++) {
+        message_rank += hits.items[i].doc.kind == BR_DOC_MESSAGE;
+        BR_TRY(note(s->fusion, false, &hits.items[i].doc, message_rank, hits.items[i].similarity, err));
+    }
+err:
+    br_semantic_hits_free(&hits);
+    return rc;
+}
+
+static enum br_rc retrieve_keyword(struct searching *s, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    struct br_keyword_hit *hits = NULL;
+    if (!s->query.match[0])
+        return BR_OK;
+    hits = malloc(s->candidates * sizeof *hits);
+    if (!hits)
+        return br_fail_nomem(err);
+    for (int kind = BR_DOC_MESSAGE; kind <= BR_DOC_PASSAGE; kind++) {
+        size_t n = 0;
+        BR_TRY(br_slack_keyword(s->ws->store, s->query.match, (enum br_doc_kind)kind, &s->query.filter, s->candidates, hits, &n, err));
+        for (size_t i = 0; i < n; i++)
+            BR_TRY(note(s->fusion, true, &hits[i].doc, i + 1, hits[i].bm25, err));
+    }
+err:
+    free(hits);
+    return rc;
+}
+
+/* ---- from conversations to hits ---- */
+
+/* Phrases asked for are there, excluded words are not: the keyword side knows, the semantic side does not. */
+static bool passes_conditions(const struct br_query *q, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < q->n_phrases; i++) {
+        size_t at = 0;
+        if (!br_text_has(text, len, q->phrases[i], false, &at))
+            return false;
+    }
+    for (size_t i = 0; i < q->n_excluded; i++) {
+        size_t at = 0;
+        if (br_text_has(text, len, q->excluded[i], true, &at))
+            return false;
+    }
+    return true;
+}
+
+static const char *reason(struct br_arena *a, const struct br_query *q, const bool *matched, bool by_meaning, bool by_words)
+{
+    struct br_buf b;
+    size_t n = 0;
+    br_buf_init(&b, 4096);
+    if (by_meaning)
+        br_buf_adds(&b, "meaning");
+    for (size_t i = 0; by_words && i < q->n_words && n < 8; i++)
+        if (matched[i])
+            br_buf_addf(&b, "%s%s", n++ ? ", " : by_meaning ? " + words: " : "words: ", q->words[i]);
+    if (by_words && !n)
+        br_buf_adds(&b, by_meaning ? " + words of the thread" : "words of the thread");
+    const char *s = br_arena_str(a, br_buf_str(&b));
+    br_buf_free(&b);
+    return s;
+}
+
+static enum br_rc load_message(struct searching *s, const char *channel_id, int64_t ts, bool *ok, struct br_err *err)
+{
+    size_t before = s->list.count;
+    struct br_err quiet = {0};
+    enum br_rc rc = br_slack_message(s->ws->store, channel_id, ts, br_message_list_add, &s->list, &quiet);
+    *ok = false;
+    if (rc == BR_E_NOTFOUND)
+        return BR_OK;
+    if (rc != BR_OK) {
+        if (err && err->rc == BR_OK)
+            *err = quiet;
+        return rc;
+    }
+    *ok = s->list.count > before && passes_conditions(&s->query, s->list.items[before].text);
+    if (!*ok)
+        s->list.count = before;
+    return BR_OK;
+}
+
+/* The last message of the list becomes a hit. */
+static enum br_rc add_hit(struct searching *s, enum br_hit_kind kind, double score, double semantic, double keyword, struct br_err *err)
+{
+    struct br_search_results *r = &s->results;
+    struct br_buf snippet;
+    bool matched[BR_COUNT(s->query.words)];
+    if (r->count == s->hits_alloc) {
+        size_t alloc = s->hits_alloc ? s->hits_alloc * 2 : 16;
+        void *p = realloc(r->hits, alloc * sizeof *r->hits);
+        if (!p)
+            return br_fail_nomem(err);
+        r->hits = p;
+        s->hits_alloc = alloc;
+    }
+    const struct br_message *m = &s->list.items[s->list.count - 1];
+    br_buf_init(&snippet, 4096);
+    br_snippet(m->text, strlen(m->text), s->query.words, s->query.n_words, &snippet, matched);
+    r->hits[r->count] = (struct br_search_hit){
+        .rank = r->count + 1,
+        .score = score,
+        .semantic = semantic,
+        .keyword = keyword,
+        .kind = kind,
+        .message = *m,
+        .snippet = br_arena_str(&s->list.arena, br_buf_str(&snippet)),
+        .reason = reason(&s->list.arena, &s->query, matched, !isnan(semantic), !isnan(keyword)),
+    };
+    r->count++;
+    br_buf_free(&snippet);
+    return s->list.arena.failed ? br_fail_nomem(err) : BR_OK;
+}
+
+/* The message of a passage that has most of the query's words; the longest of equals. */
+struct pick {
+    const struct br_query *q;
+    int64_t first, last, best_ts;
+    size_t best_words, best_len;
+};
+
+static enum br_rc pick_message(void *ctx, const struct br_slack_view *v, struct br_err *err)
+{
+    struct pick *p = ctx;
+    (void)err;
+    if (v->ts < p->first || v->ts > p->last || v->cls != BR_MSG_CONTENT || !passes_conditions(p->q, v->text))
+        return BR_OK;
+    size_t words = 0;
+    for (size_t i = 0; i < p->q->n_words; i++) {
+        size_t at = 0;
+        words += br_text_has(v->text, v->text_len, p->q->words[i], true, &at);
+    }
+    if (!p->best_ts || words > p->best_words || (words == p->best_words && v->text_len > p->best_len)) {
+        p->best_ts = v->ts;
+        p->best_words = words;
+        p->best_len = v->text_len;
+    }
+    return BR_OK;
+}
+
+static enum br_rc add_passage_hit(struct searching *s, const struct conversation *c, bool *added, struct br_err *err)
+{
+    struct pick p = {.q = &s->query, .first = c->passage_first, .last = c->passage_last};
+    bool ok = false;
+    enum br_rc rc;
+    BR_TRY(br_slack_thread(s->ws->store, c->channel_id, c->thread_ts, pick_message, &p, err));
+    if (p.best_ts)
+        BR_TRY(load_message(s, c->channel_id, p.best_ts, &ok, err));
+    if (ok)
+        BR_TRY(add_hit(s, BR_HIT_PASSAGE, c->score, c->semantic, c->keyword, err));
+    *added = ok;
+err:
+    return rc;
+}
+
+/* The best message of each conversation, in the order of conversations. */
+static enum br_rc add_best_messages(struct searching *s, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    for (size_t i = 0; i < s->fusion->count && s->results.count < s->n; i++) {
+        struct conversation *c = &s->fusion->items[i];
+        bool added = false;
+        if (c->n_candidates)
+            qsort(c->candidates, c->n_candidates, sizeof *c->candidates, better_candidate);
+        for (size_t j = 0; j < c->n_candidates && !added; j++) {
+            struct candidate *m = &c->candidates[j];
+            BR_TRY(load_message(s, c->channel_id, m->ts, &added, err));
+            if (added)
+                BR_TRY(add_hit(s, BR_HIT_MESSAGE, c->score, c->semantic, c->keyword, err));
+            m->ts = 0; /* shown, or not to be shown */
+        }
+        if (!added && c->passage_first)
+            BR_TRY(add_passage_hit(s, c, &added, err));
+    }
+err:
+    return rc;
+}
+
+/* Where there were too few conversations: their other messages, conversation by conversation. */
+static enum br_rc add_other_messages(struct searching *s, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    for (size_t i = 0; i < s->fusion->count && s->results.count < s->n; i++) {
+        struct conversation *c = &s->fusion->items[i];
+        for (size_t j = 0; j < c->n_candidates && s->results.count < s->n; j++) {
+            struct candidate *m = &c->candidates[j];
+            bool ok = false;
+            if (!m->ts)
+                continue;
+            BR_TRY(load_message(s, c->channel_id, m->ts, &ok, err));
+            if (ok)
+                BR_TRY(add_hit(s, BR_HIT_MESSAGE, message_score(m) * SIDE_WEIGHT, m->semantic, m->keyword, err));
+        }
+    }
+err:
+    return rc;
+}
+
+static void cap_scores(struct searching *s)
+{
+    /* Further messages come after the conversations: their scores must not exceed the last one's. */
+    for (size_t i = 1; i < s->results.count; i++)
+        if (s->results.hits[i].score > s->results.hits[i - 1].score)
+            s->results.hits[i].score = s->results.hits[i - 1].score;
+}
+
+static enum br_rc run(struct searching *s, struct br_err *err)
+{
+    struct br_store_info info;
+    enum br_rc rc;
+    BR_TRY(br_store_info(s->ws->store, &info, err));
+    BR_TRY(br_home_check_model(s->ws->home, &info, err));
+    br_graph_refresh(&s->ws->graph, s->ws->home->io, s->ws->store, &info);
+    s->filtered = !br_slack_filter_is_empty(&s->query.filter);
+    if (s->filtered)
+        BR_TRY(br_slack_filter_slots(s->ws->store, &s->query.filter, &s->allow, &s->n_allowed, err));
+    if (s->opt->mode != BR_SEARCH_KEYWORD)
+        BR_TRY(retrieve_semantic(s, err));
+    if (s->opt->mode != BR_SEARCH_SEMANTIC)
+        BR_TRY(retrieve_keyword(s, err));
+    score_conversations(s->fusion);
+    if (s->fusion->count)
+        qsort(s->fusion->items, s->fusion->count, sizeof *s->fusion->items, better_conversation);
+    BR_TRY(add_best_messages(s, err));
+    BR_TRY(add_other_messages(s, err));
+    cap_scores(s);
+err:
+    return rc;
+}
+
+static enum br_rc give_results(struct searching *s, double took_ms, struct br_search_results *out, struct br_err *err)
+{
+    struct br_arena *memory = malloc(sizeof *memory);
+    char *query = strdup(br_buf_str(&s->query.text));
+    if (!memory || !query) {
+        free(memory);
+        free(query);
+        return br_fail_nomem(err);
+    }
+    *memory = s->list.arena;
+    br_arena_init(&s->list.arena, 0);
+    s->results.memory = memory;
+    s->results.query = query;
+    s->results.mode = s->opt->mode;
+    s->results.exhaustive = s->opt->mode == BR_SEARCH_KEYWORD || s->exhaustive;
+    s->results.took_ms = took_ms;
+    *out = s->results;
+    return BR_OK;
+}
+
+int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options, struct br_search_results *out,
+              struct br_error *error)
+{
+    static const struct br_search_options defaults = {0};
+    struct br_err err = {0};
+    struct searching s = {.ws = ws, .opt = options ? options : &defaults};
+    struct timespec from, to;
+    bool snapshot = false;
+    enum br_rc rc;
+    br_message_list_init(&s.list, ws);
+    s.n = s.opt->n ? s.opt->n : BR_SEARCH_N_DEFAULT;
+    if (s.n > BR_SEARCH_N_MAX)
+        BR_TRY(br_fail(&err, BR_E_USAGE, "at most %d hits can be asked for", BR_SEARCH_N_MAX));
+    s.candidates = BR_MIN(BR_MAX(8 * s.n, (size_t)CANDIDATES_MIN), (size_t)CANDIDATES_MAX);
+    s.fusion = calloc(1, sizeof *s.fusion);
+    if (!s.fusion)
+        BR_TRY(br_fail_nomem(&err));
+    BR_TRY(br_store_read_begin(ws->store, &err));
+    snapshot = true;
+    BR_TRY(br_query_parse(ws, query, s.opt, &s.query, &err));
+    if (!s.query.text.len)
+        BR_TRY(br_fail(&err, BR_E_USAGE, "the query has no words to search for (only filters or nothing)"));
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    BR_TRY(run(&s, &err));
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+    BR_TRY(give_results(&s, ms, out, &err));
+    s.results.hits = NULL;
+err:
+    if (snapshot)
+        br_store_read_end(ws->store);
+    if (s.fusion)
+        fusion_free(s.fusion);
+    br_bitmap_free(&s.allow);
+    free(s.results.hits);
+    br_message_list_free(&s.list);
+    br_query_free(&s.query);
+    return br_status_of(rc, &err, error);
+}
+
+void br_search_results_free(struct br_search_results *r)
+{
+    if (r->memory)
+        br_arena_free(r->memory);
+    free(r->memory);
+    free(r->query);
+    free(r->hits);
+    *r = (struct br_search_results){0};
+}
