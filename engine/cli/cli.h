@@ -1,0 +1,89 @@
+/* cli.h - what the commands share: the parsed line, the open home, the two terminals, and how results are written. */
+#ifndef BR_CLI_H
+#define BR_CLI_H
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "args.h"
+#include "backread.h"
+#include "term.h"
+
+#define CLI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+struct cli {
+    const struct args *args;
+    struct br_home *home;
+    struct br_workspace *ws; /* after cli_open_workspace */
+    struct term out, err;
+    bool json, jsonl, quiet, verbose;
+};
+
+/* ---- main.c ---- */
+
+/* Prints the one line of an error, or a note, to stderr; what came from outside is made harmless. */
+int cli_fail(int status, const char *fmt, ...) CLI_PRINTF(2, 3);             /* returns status */
+int cli_fail_with(const struct br_error *err);                               /* returns its status */
+void cli_note(const struct cli *cli, const char *fmt, ...) CLI_PRINTF(2, 3); /* nothing with -q */
+/* Opens the workspace meant by -w, or the only one. An empty home is BR_STATUS_NOT_FOUND, and says how to import. */
+int cli_open_workspace(struct cli *cli);
+
+/* ---- Commands: each returns the exit status ---- */
+
+#define BR_COMMAND(name, function, ...) int function(struct cli *cli);
+#include "commands.def"
+#undef BR_COMMAND
+
+/* ---- out_json.c ---- */
+
+json_t *json_text(const char *s); /* null for NULL; invalid bytes are replaced */
+json_t *json_count(uint64_t n);
+json_t *json_message(const struct br_message *m);
+json_t *json_messages(const struct br_messages *m);
+json_t *json_hit(const struct br_search_hit *h);
+json_t *json_results(const struct br_search_results *r);
+const char *search_mode_name(enum br_search_mode mode);
+/* Writes the document (spread over lines on a terminal unless `line`) and a newline to stdout, and releases it. */
+void json_print(const struct cli *cli, json_t *document, bool line);
+
+/* ---- out_text.c ---- */
+
+void text_results(const struct cli *cli, const struct br_search_results *r);
+/* mark: the message asked for, 0 none. */
+void text_messages(const struct cli *cli, const struct br_messages *m, int64_t mark, bool with_channel);
+const char *format_count(uint64_t n, char buf[32]); /* 31,204 */
+const char *format_bytes(uint64_t n, char buf[32]); /* 12.3 MB */
+const char *format_day(int64_t ts, char buf[32]);   /* 2015-06-13, UTC */
+const char *format_ts(int64_t ts, char buf[32]);    /* Slack's own form */
+const char *plural(uint64_t n);                     /* "" or "s" */
+
+/* ---- lines.c ---- */
+
+/* FILE of JSON objects, one a line. Returns 1 with *object (owned by the caller), 0 at the end, or -status after a
+ * message. */
+struct json_lines {
+    FILE *file;
+    const char *path;
+    char *line;
+    size_t room;
+    unsigned long number;
+};
+int json_lines_open(struct json_lines *in, const char *path); /* "-": standard input */
+int json_lines_next(struct json_lines *in, json_t **object);
+void json_lines_close(struct json_lines *in);
+/* The "text" of an object without NUL bytes, for the caller to free; NULL after a message when there is none. */
+char *json_lines_text(const struct json_lines *in, const json_t *object);
+
+/* ---- progress.c ---- */
+
+struct progress {
+    const struct cli *cli;
+    bool drawn;        /* a bar stands on the terminal's line */
+    double last_plain; /* when the last plain line was printed, in seconds of the import */
+};
+void progress_update(struct progress *p, const struct br_import_progress *now);
+void progress_clear(struct progress *p); /* before anything else is printed */
+
+#endif

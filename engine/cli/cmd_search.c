@@ -1,0 +1,144 @@
+/* cmd_search.c - search: one question from the command line, or a file of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static enum br_search_mode mode_of(const char *name)
+{
+    if (name && strcmp(name, "semantic") == 0)
+        return BR_SEARCH_SEMANTIC;
+    if (name && strcmp(name, "keyword") == 0)
+        return BR_SEARCH_KEYWORD;
+    return BR_SEARCH_HYBRID;
+}
+
+static struct br_search_options options_of(const struct args *a)
+{
+    return (struct br_search_options){
+        .mode = mode_of(a->text[OPT_MODE]),
+        .n = a->given[OPT_LIMIT] ? (size_t)a->number[OPT_LIMIT] : 0,
+        .channels = a->list[OPT_IN_ANY].items,
+        .n_channels = a->list[OPT_IN_ANY].count,
+        .users = a->list[OPT_FROM].items,
+        .n_users = a->list[OPT_FROM].count,
+        .after = a->text[OPT_AFTER],
+        .before = a->text[OPT_BEFORE],
+        .has = a->list[OPT_HAS].items,
+        .n_has = a->list[OPT_HAS].count,
+        .exact = a->given[OPT_EXACT],
+    };
+}
+
+/* The words of the line, joined by spaces; for the caller to free. */
+static char *join(const struct arg_list *words)
+{
+    size_t len = 1;
+    for (size_t i = 0; i < words->count; i++)
+        len += strlen(words->items[i]) + 1;
+    char *s = malloc(len), *p = s;
+    for (size_t i = 0; s && i < words->count; i++) {
+        if (i > 0)
+            *p++ = ' ';
+        p = stpcpy(p, words->items[i]);
+    }
+    return s;
+}
+
+static void print_results(const struct cli *cli, const struct br_search_results *r)
+{
+    if (cli->json)
+        json_print(cli, json_results(r), false);
+    else if (cli->jsonl)
+        for (size_t i = 0; i < r->count; i++)
+            json_print(cli, json_hit(&r->hits[i]), true);
+    else if (r->count)
+        text_results(cli, r);
+}
+
+/* Nothing found is still one document. Returns status. */
+static int json_of_nothing(const struct cli *cli, const char *query, enum br_search_mode mode, int status)
+{
+    if (status == BR_STATUS_NOT_FOUND && cli->json)
+        json_print(cli,
+                   json_pack("{so ss si sb s[]}", "query", json_text(query), "mode", search_mode_name(mode), "took_ms",
+                             0, "exhaustive", 1, "hits"),
+                   false);
+    return status;
+}
+
+static int search_once(struct cli *cli, const char *query)
+{
+    struct br_error err = {0};
+    struct br_search_results r = {0};
+    struct br_search_options options = options_of(cli->args);
+    int status = cli_open_workspace(cli);
+    if (status)
+        return json_of_nothing(cli, query, options.mode, status);
+    if (br_search(cli->ws, query, &options, &r, &err))
+        return json_of_nothing(cli, query, options.mode, cli_fail_with(&err));
+    print_results(cli, &r);
+    if (r.count == 0)
+        status = cli_fail(BR_STATUS_NOT_FOUND, "nothing found for '%s': try fewer words or filters, or --mode semantic",
+                          query);
+    br_search_results_free(&r);
+    return status;
+}
+
+static int search_line(struct cli *cli, const struct json_lines *in, const struct br_search_options *options,
+                       json_t *object)
+{
+    struct br_error err = {0};
+    struct br_search_results r = {0};
+    char *text = json_lines_text(in, object);
+    if (!text)
+        return BR_STATUS_BAD_DATA;
+    int status = br_search(cli->ws, text, options, &r, &err);
+    free(text);
+    if (status)
+        return cli_fail(status, "%s line %lu: %s", in->path, in->number, err.message);
+    json_t *id = json_object_get(object, "_id"), *answer = json_object();
+    json_object_set_new(answer, "_id", id ? json_incref(id) : json_null());
+    json_object_update_new(answer, json_results(&r));
+    json_print(cli, answer, true);
+    br_search_results_free(&r);
+    return 0;
+}
+
+static int search_batch(struct cli *cli, const char *path)
+{
+    struct json_lines in;
+    struct br_search_options options = options_of(cli->args);
+    options.literal = true;
+    json_t *object;
+    int status = json_lines_open(&in, path), more;
+    if (!status)
+        status = cli_open_workspace(cli);
+    while (!status && (more = json_lines_next(&in, &object)) != 0) {
+        status = more < 0 ? -more : search_line(cli, &in, &options, object);
+        if (more > 0)
+            json_decref(object);
+    }
+    json_lines_close(&in);
+    return status;
+}
+
+int cmd_search(struct cli *cli)
+{
+    const struct args *a = cli->args;
+    const char *batch = a->text[OPT_BATCH];
+    if (batch && a->operands.count)
+        return cli_fail(BR_STATUS_USAGE, "search takes a QUERY or --batch FILE, not both: leave one out");
+    if (batch && cli->json)
+        return cli_fail(BR_STATUS_USAGE, "search --batch answers one document a line: give --jsonl instead of --json");
+    if (batch)
+        return search_batch(cli, batch);
+    if (!a->operands.count)
+        return cli_fail(BR_STATUS_USAGE, "search needs QUERY: see `backread search --help`");
+    char *query = join(&a->operands);
+    if (!query)
+        return cli_fail(BR_STATUS_IO, "out of memory: ask a shorter question");
+    int status = search_once(cli, query);
+    free(query);
+    return status;
+}

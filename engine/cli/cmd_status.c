@@ -1,0 +1,230 @@
+/* cmd_status.c - status, verify: what the archive holds, and whether it is whole. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* The workspaces meant: the one of -w, else all. The names are for br_workspace_names_free. */
+struct meant {
+    struct br_workspace_names names;
+    const char *only;
+    size_t count;
+};
+
+static int find_meant(struct cli *cli, struct meant *m)
+{
+    struct br_error err = {0};
+    *m = (struct meant){.only = cli->args->text[OPT_WORKSPACE]};
+    if (br_home_workspaces(cli->home, &m->names, &err))
+        return cli_fail_with(&err);
+    m->count = m->only ? 1 : m->names.count;
+    return 0;
+}
+
+static const char *meant_key(const struct meant *m, size_t i)
+{
+    return m->only ? m->only : m->names.items[i].id;
+}
+
+/* ---- status ---- */
+
+static json_t *status_json(const struct br_workspace_status *s)
+{
+    json_t *channels = json_array();
+    for (size_t i = 0; i < s->n_channel_items; i++) {
+        const struct br_channel_status *c = &s->channel_items[i];
+        char first[32], last[32];
+        json_array_append_new(channels,
+                              json_pack("{so so ss so ss? ss?}", "id", json_text(c->id), "name", json_text(c->name),
+                                        "kind", c->kind, "messages", json_count(c->messages), "first_ts",
+                                        c->first_ts ? format_ts(c->first_ts, first) : NULL, "last_ts",
+                                        c->last_ts ? format_ts(c->last_ts, last) : NULL));
+    }
+    return json_pack("{so so so so so so so so s{so so so so} so so ss so}", "id", json_text(s->id), "name",
+                     json_text(s->name), "messages", json_count(s->messages), "users", json_count(s->users), "channels",
+                     json_count(s->channels), "documents", json_count(s->documents), "threads", json_count(s->threads),
+                     "pending_threads", json_count(s->pending_threads), "bytes", "metadata",
+                     json_count(s->bytes_metadata), "content", json_count(s->bytes_content), "vectors",
+                     json_count(s->bytes_vectors), "graph", json_count(s->bytes_graph), "last_seq",
+                     json_count(s->last_seq), "indexed_seq", json_count(s->indexed_seq), "model_id", s->model_id,
+                     "channel_items", channels);
+}
+
+static void status_channels(const struct cli *cli, const struct br_workspace_status *s)
+{
+    FILE *f = cli->out.file;
+    char count[32], first[32], last[32];
+    int widest = 8;
+    for (size_t i = 0; i < s->n_channel_items; i++) {
+        int width = term_width_of(s->channel_items[i].name);
+        widest = width > widest ? width : widest;
+    }
+    if (widest > 40)
+        widest = 40;
+    for (size_t i = 0; i < s->n_channel_items; i++) {
+        const struct br_channel_status *c = &s->channel_items[i];
+        const char *name = *c->name ? c->name : c->id;
+        bool plain = strcmp(c->kind, "public") == 0 || strcmp(c->kind, "private") == 0;
+        fprintf(f, "    %s%s", term_style(&cli->out, STYLE_CHANNEL), plain && name[0] != '#' ? "#" : " ");
+        int width = term_puts(f, name);
+        fprintf(f, "%s%*s  %9s", term_style(&cli->out, STYLE_NONE), widest > width ? widest - width : 0, "",
+                format_count(c->messages, count));
+        if (c->messages)
+            fprintf(f, "  %s to %s", format_day(c->first_ts, first), format_day(c->last_ts, last));
+        fprintf(f, "%s%s\n", plain && c->kind[1] == 'u' ? "" : "  ", plain && c->kind[1] == 'u' ? "" : c->kind);
+    }
+}
+
+static void status_text(const struct cli *cli, const struct br_workspace_status *s)
+{
+    FILE *f = cli->out.file;
+    char a[32], b[32], c[32], d[32], e[32];
+    fputs(term_style(&cli->out, STYLE_BOLD), f);
+    term_puts(f, *s->name ? s->name : s->id);
+    fputs(term_style(&cli->out, STYLE_NONE), f);
+    fputs("  ", f);
+    term_puts(f, s->id);
+    fprintf(f, "\n  %s message%s, %s user%s, %s channel%s, %s thread%s, %s document%s\n", format_count(s->messages, a),
+            plural(s->messages), format_count(s->users, b), plural(s->users), format_count(s->channels, c),
+            plural(s->channels), format_count(s->threads, d), plural(s->threads), format_count(s->documents, e),
+            plural(s->documents));
+    fprintf(f, "  on disk: metadata %s, content %s, vectors %s, graph %s\n", format_bytes(s->bytes_metadata, a),
+            format_bytes(s->bytes_content, b), format_bytes(s->bytes_vectors, c), format_bytes(s->bytes_graph, d));
+    if (s->indexed_seq < s->last_seq || s->pending_threads)
+        fprintf(f, "  index: behind by %s change%s and %s thread%s; the next import catches up\n",
+                format_count(s->last_seq - s->indexed_seq, a), plural(s->last_seq - s->indexed_seq),
+                format_count(s->pending_threads, b), plural(s->pending_threads));
+    else
+        fputs("  index: up to date\n", f);
+    status_channels(cli, s);
+}
+
+static int status_of(struct cli *cli, const char *key, json_t *list)
+{
+    struct br_error err = {0};
+    struct br_workspace *ws = NULL;
+    struct br_workspace_status s = {0};
+    int status = br_workspace_open(cli->home, key, &ws, &err);
+    if (!status)
+        status = br_workspace_status(ws, &s, &err);
+    if (status) {
+        cli_fail_with(&err);
+    } else {
+        if (cli->json)
+            json_array_append_new(list, status_json(&s));
+        else
+            status_text(cli, &s);
+        br_workspace_status_free(&s);
+    }
+    br_workspace_close(ws);
+    return status;
+}
+
+int cmd_status(struct cli *cli)
+{
+    struct meant meant;
+    int status = find_meant(cli, &meant);
+    if (status)
+        return status;
+    json_t *list = json_array();
+    for (size_t i = 0; i < meant.count && !status; i++)
+        status = status_of(cli, meant_key(&meant, i), list);
+    if (!status && cli->json)
+        json_print(cli,
+                   json_pack("{sO so ss}", "workspaces", list, "home", json_text(br_home_path(cli->home)), "version",
+                             BR_VERSION),
+                   false);
+    else if (!status && meant.count == 0)
+        cli_note(cli, "The archive in %s is empty: fill it with `backread import export.zip`", br_home_path(cli->home));
+    json_decref(list);
+    br_workspace_names_free(&meant.names);
+    return status;
+}
+
+/* ---- verify ---- */
+
+static json_t *verify_json(const struct br_verify_report *r)
+{
+    json_t *j =
+        json_pack("{sb so so so so so so so s{so so sb}}", "ok", r->ok, "messages", json_count(r->messages),
+                  "documents", json_count(r->documents), "missing_vectors", json_count(r->missing_vectors),
+                  "orphan_vectors", json_count(r->orphan_vectors), "missing_content", json_count(r->missing_content),
+                  "corrupt", json_count(r->corrupt), "pending_threads", json_count(r->pending_threads), "graph",
+                  "nodes", json_count(r->graph_nodes), "reachable", json_count(r->graph_reachable), "ok", r->graph_ok);
+    json_object_set_new(j, "first_problem", *r->first_problem ? json_text(r->first_problem) : json_null());
+    return j;
+}
+
+static void add_report(struct br_verify_report *sum, const struct br_verify_report *r)
+{
+    if (!r->ok && sum->ok)
+        memcpy(sum->first_problem, r->first_problem, sizeof(sum->first_problem));
+    sum->ok = sum->ok && r->ok;
+    sum->graph_ok = sum->graph_ok && r->graph_ok;
+    sum->messages += r->messages;
+    sum->documents += r->documents;
+    sum->missing_vectors += r->missing_vectors;
+    sum->orphan_vectors += r->orphan_vectors;
+    sum->missing_content += r->missing_content;
+    sum->corrupt += r->corrupt;
+    sum->pending_threads += r->pending_threads;
+    sum->graph_nodes += r->graph_nodes;
+    sum->graph_reachable += r->graph_reachable;
+}
+
+static void verify_text(const struct cli *cli, const char *name, const struct br_verify_report *r)
+{
+    FILE *f = cli->out.file;
+    char a[32], b[32];
+    term_puts(f, name);
+    fprintf(f, ": %s: %s message%s, %s document%s", r->ok ? "whole" : "DAMAGED", format_count(r->messages, a),
+            plural(r->messages), format_count(r->documents, b), plural(r->documents));
+    if (r->missing_vectors || r->orphan_vectors || r->missing_content || r->corrupt)
+        fprintf(f,
+                "; %" PRIu64 " without a vector, %" PRIu64 " vectors without a document, %" PRIu64
+                " without content, %" PRIu64 " corrupt",
+                r->missing_vectors, r->orphan_vectors, r->missing_content, r->corrupt);
+    if (r->pending_threads)
+        fprintf(f, "; %s thread%s not yet indexed", format_count(r->pending_threads, a), plural(r->pending_threads));
+    if (!r->graph_ok)
+        fprintf(f, "; graph damaged: %" PRIu64 " of %" PRIu64 " nodes reachable", r->graph_reachable, r->graph_nodes);
+    putc('\n', f);
+}
+
+int cmd_verify(struct cli *cli)
+{
+    struct br_error err = {0};
+    struct br_verify_report sum = {.ok = true, .graph_ok = true};
+    struct meant meant;
+    int status = find_meant(cli, &meant);
+    if (status)
+        return status;
+    json_t *list = json_array();
+    for (size_t i = 0; i < meant.count && !status; i++) {
+        struct br_verify_report r = {0};
+        status = br_verify(cli->home, meant_key(&meant, i), cli->args->given[OPT_DEEP], &r, &err);
+        if (status) {
+            cli_fail_with(&err);
+            break;
+        }
+        add_report(&sum, &r);
+        json_t *one = verify_json(&r);
+        json_object_set_new(one, "workspace", json_text(meant_key(&meant, i)));
+        json_array_append_new(list, one);
+        if (!cli->json)
+            verify_text(cli, meant.only ? meant.only : meant.names.items[i].name, &r);
+    }
+    if (!status && cli->json) {
+        json_t *document = verify_json(&sum);
+        json_object_set(document, "workspaces", list);
+        json_print(cli, document, false);
+    }
+    if (!status && meant.count == 0)
+        cli_note(cli, "The archive in %s is empty: nothing to check", br_home_path(cli->home));
+    if (!status && !sum.ok)
+        status = cli_fail(BR_STATUS_DAMAGED, "%s: import the export again into a new home, or restore a backup",
+                          *sum.first_problem ? sum.first_problem : "the archive is damaged");
+    json_decref(list);
+    br_workspace_names_free(&meant.names);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* lines.c - files of JSON objects, one a line, as --batch takes them. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+int json_lines_open(struct json_lines *in, const char *path)
+{
+    *in = (struct json_lines){.path = path};
+    if (strcmp(path, "-") == 0) {
+        in->file = stdin;
+        in->path = "standard input";
+        return 0;
+    }
+    in->file = fopen(path, "re");
+    if (!in->file)
+        return cli_fail(errno == ENOENT ? BR_STATUS_USAGE : BR_STATUS_IO, "--batch %s: %s: give a file of JSON lines",
+                        path, strerror(errno));
+    return 0;
+}
+
+void json_lines_close(struct json_lines *in)
+{
+    if (in->file && in->file != stdin)
+        fclose(in->file);
+    free(in->line);
+}
+
+static bool is_surrogate(const char *s, char low, char high)
+{
+    return s[0] == '\\' && s[1] == 'u' && tolower((unsigned char)s[2]) == 'd' && tolower((unsigned char)s[3]) >= low &&
+           tolower((unsigned char)s[3]) <= high && isxdigit((unsigned char)s[4]) && isxdigit((unsigned char)s[5]);
+}
+
+/* Half a surrogate pair is no character, but it is what some programs write: U+FFFD takes its place. */
+static void mend_surrogates(char *s)
+{
+    while ((s = strchr(s, '\\'))) {
+        if (is_surrogate(s, '8', 'b') && is_surrogate(s + 6, 'c', 'f')) {
+            s += 12;
+        } else if (is_surrogate(s, '8', 'f')) {
+            memcpy(s + 2, "fffd", 4);
+            s += 6;
+        } else {
+            s += s[1] ? 2 : 1;
+        }
+    }
+}
+
+int json_lines_next(struct json_lines *in, json_t **object)
+{
+    ssize_t len;
+    while ((len = getline(&in->line, &in->room, in->file)) >= 0) {
+        json_error_t err;
+        in->number++;
+        if (strspn(in->line, " \t\r\n") == (size_t)len)
+            continue;
+        mend_surrogates(in->line);
+        *object = json_loadb(in->line, (size_t)len, JSON_ALLOW_NUL, &err);
+        if (json_is_object(*object))
+            return 1;
+        json_decref(*object);
+        *object = NULL;
+        return -cli_fail(BR_STATUS_BAD_DATA, "%s line %lu is no JSON object: write one {\"text\": ...} a line",
+                         in->path, in->number);
+    }
+    if (ferror(in->file))
+        return -cli_fail(BR_STATUS_IO, "cannot read %s: %s: check the file", in->path, strerror(errno));
+    return 0;
+}
+
+char *json_lines_text(const struct json_lines *in, const json_t *object)
+{
+    const json_t *text = json_object_get(object, "text");
+    if (!json_is_string(text)) {
+        cli_fail(BR_STATUS_BAD_DATA, "%s line %lu has no string \"text\": write one {\"text\": ...} a line", in->path,
+                 in->number);
+        return NULL;
+    }
+    const char *s = json_string_value(text);
+    size_t len = json_string_length(text), n = 0;
+    char *copy = malloc(len + 1);
+    if (!copy) {
+        cli_fail(BR_STATUS_IO, "out of memory at %s line %lu: split the file", in->path, in->number);
+        return NULL;
+    }
+    for (size_t i = 0; i < len; i++)
+        if (s[i])
+            copy[n++] = s[i];
+    copy[n] = '\0';
+    return copy;
+}
