@@ -1,0 +1,650 @@
+/* t_cli_contract.c - the command line keeps its contract: names, flags, exit codes, streams, JSON fields.
+ * Runs the built program ($BACKREAD_BINARY) on an export of four messages written here. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+enum { ARGS_MAX = 16, OUTPUT_MAX = 1 << 20, PATH_MAX_HERE = 512 };
+
+static char scratch[256];
+static const char *binary;
+
+struct outcome {
+    int status; /* exit status, or 128 + signal */
+    char *out, *err;
+};
+
+static char *in_scratch(const char *name)
+{
+    static char paths[8][PATH_MAX_HERE];
+    static size_t next;
+    char *p = paths[next++ % 8];
+    snprintf(p, PATH_MAX_HERE, "%s/%s", scratch, name);
+    return p;
+}
+
+static void write_file(const char *name, const char *content)
+{
+    FILE *f = fopen(in_scratch(name), "w");
+    assert_non_null(f);
+    fputs(content, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static char *read_file(const char *name, size_t *len)
+{
+    FILE *f = fopen(in_scratch(name), "r");
+    assert_non_null(f);
+    char *s = calloc(1, OUTPUT_MAX);
+    assert_non_null(s);
+    size_t n = fread(s, 1, OUTPUT_MAX - 1, f);
+    fclose(f);
+    if (len)
+        *len = n;
+    return s;
+}
+
+static void redirect(const char *path, int flags, int to)
+{
+    int fd = open(path, flags, 0600);
+    if (fd < 0 || dup2(fd, to) < 0)
+        _exit(99);
+}
+
+/* home is a name in the scratch directory. out_path NULL: stdout is collected. */
+static struct outcome run_args(const char *home, const char *out_path, const char *const *args)
+{
+    char *argv[ARGS_MAX + 2] = {(char *)(uintptr_t)binary};
+    struct outcome o = {0};
+    int status;
+    for (size_t i = 0; args[i]; i++) {
+        assert_true(i < ARGS_MAX);
+        argv[i + 1] = (char *)(uintptr_t)args[i];
+    }
+    const char *out = out_path ? out_path : in_scratch("stdout"), *err = in_scratch("stderr");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("BACKREAD_HOME", in_scratch(home), 1);
+        redirect("/dev/null", O_RDONLY, 0);
+        redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
+        redirect(err, O_WRONLY | O_CREAT | O_TRUNC, 2);
+        execv(binary, argv);
+        _exit(98);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    o.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    o.out = out_path ? strdup("") : read_file("stdout", NULL);
+    o.err = read_file("stderr", NULL);
+    return o;
+}
+
+#define RUN(home, ...) run_args(home, NULL, (const char *const[]){__VA_ARGS__, NULL})
+
+static void done(struct outcome *o)
+{
+    free(o->out);
+    free(o->err);
+}
+
+/* An error is exactly one line that begins with the program's name. */
+static void assert_error(const struct outcome *o, int status)
+{
+    if (o->status != status)
+        print_error("status %d instead of %d: %s", o->status, status, o->err);
+    assert_int_equal(o->status, status);
+    assert_true(strncmp(o->err, "backread: ", 10) == 0);
+    assert_ptr_equal(strchr(o->err, '\n'), o->err + strlen(o->err) - 1);
+}
+
+static void assert_done(const struct outcome *o)
+{
+    if (o->status)
+        print_error("status %d: %s", o->status, o->err);
+    assert_int_equal(o->status, 0);
+}
+
+/* Exactly one document, alone on stdout. */
+static json_t *document(const struct outcome *o)
+{
+    json_error_t err;
+    json_t *j = json_loads(o->out, 0, &err);
+    if (!j)
+        print_error("no JSON: %s in: %s", err.text, o->out);
+    assert_non_null(j);
+    return j;
+}
+
+static json_t *at(const json_t *j, const char *key)
+{
+    json_t *value = json_object_get(j, key);
+    if (!value)
+        print_error("no field %s\n", key);
+    assert_non_null(value);
+    return value;
+}
+
+static json_int_t number(const json_t *j, const char *key)
+{
+    assert_true(json_is_integer(at(j, key)));
+    return json_integer_value(at(j, key));
+}
+
+static void assert_string(const json_t *j, const char *key, const char *expected)
+{
+    assert_true(json_is_string(at(j, key)));
+    assert_string_equal(json_string_value(at(j, key)), expected);
+}
+
+/* ---- Fixtures ---- */
+
+static const char USERS[] = "[{\"id\":\"U0ADA001\",\"team_id\":\"T0TINY001\",\"name\":\"ada\",\"real_name\":\"Ada "
+                            "Example\"},"
+                            "{\"id\":\"U0BOB001\",\"team_id\":\"T0TINY001\",\"name\":\"bob\",\"real_name\":\"Bob "
+                            "Example\"}]";
+static const char CHANNELS[] = "[{\"id\":\"C0TINY001\",\"name\":\"general\",\"members\":[\"U0ADA001\",\"U0BOB001\"]}]";
+static const char DAY[] =
+    "[{\"type\":\"message\",\"user\":\"U0ADA001\",\"ts\":\"1704103200.000100\",\"thread_ts\":\"1704103200.000100\","
+    "\"text\":\"Does anybody have a map of the bike lanes?\",\"reply_count\":1,\"reactions\":["
+    "{\"name\":\"tada\",\"count\":2,\"users\":[\"U0ADA001\",\"U0BOB001\"]},"
+    "{\"name\":\"+1\",\"count\":1,\"users\":[\"U0BOB001\"]}]},"
+    "{\"type\":\"message\",\"user\":\"U0BOB001\",\"ts\":\"1704103260.000200\",\"thread_ts\":\"1704103200.000100\","
+    "\"text\":\"Yes, the map is in the shared folder\"},"
+    "{\"type\":\"message\",\"user\":\"U0BOB001\",\"ts\":\"1704106800.000300\",\"text\":\"The deployment failed again\","
+    "\"reactions\":[{\"name\":\"eyes\",\"count\":2,\"users\":[\"U0ADA001\",\"U0BOB001\"]}]},"
+    "{\"type\":\"message\",\"user\":\"U0ADA001\",\"ts\":\"1704110400.000400\","
+    "\"text\":\"Lunch \\u001b[31mat\\u202e noon \\u009b2J?\"}]";
+
+static int set_up(void **state)
+{
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(scratch, sizeof(scratch), "%s/backread-cli-XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(scratch))
+        return -1;
+    mkdir(in_scratch("tiny"), 0700);
+    mkdir(in_scratch("tiny/general"), 0700);
+    mkdir(in_scratch("bad"), 0700);
+    write_file("bad/notes.md", "no export\n");
+    write_file("tiny/users.json", USERS);
+    write_file("tiny/channels.json", CHANNELS);
+    write_file("tiny/general/2024-01-01.json", DAY);
+    write_file("queries.jsonl",
+               "{\"_id\":\"q1\",\"text\":\"map in:#nowhere\"}\n\n{\"_id\":7,\"text\":\"a\\u0000b \\ud800\"}\n");
+    write_file("broken.jsonl", "{\"text\":\"fine\"}\nnot json\n");
+    write_file("texts.jsonl", "{\"text\":\"hello world\"}\n{\"text\":\"\"}\n{\"text\":\"bike lanes\"}\n");
+    struct outcome o = RUN("home", "import", in_scratch("tiny"), "--json", "--name", "tiny");
+    int status = o.status;
+    if (status)
+        print_error("import: %s", o.err);
+    json_t *j = json_loads(o.out, 0, NULL);
+    if (!j || json_integer_value(json_object_get(json_object_get(j, "messages"), "new")) != 4)
+        status = -1;
+    json_decref(j);
+    done(&o);
+    return status;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[512];
+    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
+    return system(command);
+}
+
+/* ---- Usage ---- */
+
+static void wrong_usage_is_one_line_and_exit_2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args[6], *says;
+    } CASES[] = {
+        {{"serch", "x"}, "did you mean `backread search`"},
+        {{"frobnicate"}, "--help"},
+        {{"search"}, "QUERY"},
+        {{"search", "--mdoe", "keyword", "x"}, "did you mean --mode"},
+        {{"search", "--mode", "fancy", "x"}, "hybrid|semantic|keyword"},
+        {{"search", "-n", "0", "x"}, "1 to 1000"},
+        {{"search", "-n", "1001", "x"}, "1 to 1000"},
+        {{"search", "-n", "ten", "x"}, "1 to 1000"},
+        {{"search", "x", "-n"}, "needs a value"},
+        {{"search", "--json", "--jsonl", "x"}, "--jsonl"},
+        {{"search", "--batch", "q.jsonl", "x"}, "not both"},
+        {{"status", "--mode", "keyword"}, "no option of `status`"},
+        {{"--json=1", "status"}, "takes no value"},
+        {{"import"}, "PATH"},
+        {{"channel"}, "NAME"},
+        {{"channel", "a", "b"}, "'b'"},
+        {{"channel", "general", "--before", "soon"}, "no date"},
+        {{"channel", "general", "--after", "2024-02-30"}, "no date"},
+        {{"context", "C1:1704103200.000100", "-C", "-1"}, "0 to 1000"},
+        {{"embed"}, "TEXT"},
+        {{"embed", "--precision", "f32", "x"}, "--model"},
+        {{"model", "shwo"}, "model show"},
+        {{"model", "convert", "a"}, "OUT"},
+        {{"-Z"}, "unknown option"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct outcome o = run_args("home", NULL, CASES[i].args);
+        assert_error(&o, 2);
+        if (!strstr(o.err, CASES[i].says))
+            print_error("'%s' is not in: %s", CASES[i].says, o.err);
+        assert_non_null(strstr(o.err, CASES[i].says));
+        assert_string_equal(o.out, "");
+        done(&o);
+    }
+    struct outcome o = run_args("home", NULL, (const char *const[]){NULL});
+    assert_error(&o, 2);
+    done(&o);
+}
+
+static void every_command_has_help_with_examples_first(void **state)
+{
+    (void)state;
+    static const char *const COMMANDS[] = {"import",  "search", "channel", "top",   "thread",
+                                           "context", "status", "verify",  "embed", "model"};
+    struct outcome all = RUN("empty", "--help");
+    assert_done(&all);
+    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+        struct outcome o = RUN("empty", COMMANDS[i], "--help");
+        assert_done(&o);
+        const char *examples = strstr(o.out, "Examples:"), *usage = strstr(o.out, "Usage:");
+        assert_non_null(examples);
+        assert_true(usage && examples < usage);
+        assert_non_null(strstr(all.out, COMMANDS[i]));
+        assert_string_equal(o.err, "");
+        done(&o);
+    }
+    done(&all);
+    struct outcome version = RUN("empty", "--version");
+    assert_done(&version);
+    assert_true(strncmp(version.out, "backread ", 9) == 0);
+    done(&version);
+}
+
+static void options_may_stand_anywhere(void **state)
+{
+    (void)state;
+    struct outcome a = RUN("home", "--json", "search", "--mode", "keyword", "map", "-n1");
+    struct outcome b = RUN("home", "search", "map", "-n", "1", "--mode=keyword", "--json", "-w", "tiny");
+    assert_done(&a);
+    assert_done(&b);
+    json_t *x = document(&a), *y = document(&b);
+    assert_true(json_equal(at(x, "hits"), at(y, "hits")));
+    json_decref(x);
+    json_decref(y);
+    done(&a);
+    done(&b);
+}
+
+/* ---- An empty home ---- */
+
+static void empty_home(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("empty", "search", "map");
+    assert_error(&o, 1);
+    assert_non_null(strstr(o.err, "backread import"));
+    done(&o);
+    o = RUN("empty", "search", "map", "--json");
+    assert_error(&o, 1);
+    json_t *j = document(&o);
+    assert_int_equal(json_array_size(at(j, "hits")), 0);
+    json_decref(j);
+    done(&o);
+    o = RUN("empty", "channel", "general");
+    assert_error(&o, 1);
+    assert_non_null(strstr(o.err, "backread import"));
+    done(&o);
+    o = RUN("empty", "status", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(json_array_size(at(j, "workspaces")), 0);
+    json_decref(j);
+    done(&o);
+    o = RUN("empty", "verify", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_true(json_is_true(at(j, "ok")));
+    assert_int_equal(number(j, "messages"), 0);
+    json_decref(j);
+    done(&o);
+    assert_int_not_equal(access(in_scratch("empty"), F_OK), 0);
+}
+
+/* ---- Import ---- */
+
+static void import_reports_what_is_in_the_archive(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("again", "import", "--json", in_scratch("tiny"));
+    assert_done(&o);
+    json_t *j = document(&o), *m = at(j, "messages");
+    assert_string(j, "workspace", "T0TINY001");
+    assert_true(json_is_false(at(j, "dry_run")));
+    assert_int_equal(number(m, "seen"), 4);
+    assert_int_equal(number(m, "new"), 4);
+    assert_int_equal(number(m, "updated"), 0);
+    assert_int_equal(number(m, "unchanged"), 0);
+    assert_int_equal(number(m, "deleted"), 0);
+    assert_int_equal(number(j, "users"), 2);
+    assert_int_equal(number(j, "channels"), 1);
+    assert_int_equal(number(j, "threads"), 1);
+    assert_int_equal(number(j, "reactions"), 5);
+    assert_int_equal(number(j, "files"), 0);
+    assert_true(number(j, "documents") > 0);
+    assert_true(json_is_object(at(j, "warnings")));
+    assert_true(json_is_number(at(j, "seconds")));
+    assert_true(json_is_number(at(j, "messages_per_second")));
+    json_decref(j);
+    done(&o);
+
+    o = RUN("again", "import", in_scratch("tiny"));
+    assert_done(&o);
+    assert_non_null(strstr(o.out, "Nothing new"));
+    assert_non_null(strstr(o.err, "backread search"));
+    done(&o);
+    o = RUN("again", "import", "-q", in_scratch("tiny"));
+    assert_done(&o);
+    assert_string_equal(o.out, "");
+    assert_string_equal(o.err, "");
+    done(&o);
+    o = RUN("again", "import", "--json", in_scratch("tiny"), in_scratch("tiny"));
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(number(at(j, "messages"), "unchanged"), 8);
+    assert_int_equal(json_array_size(at(j, "workspaces")), 2);
+    json_decref(j);
+    done(&o);
+}
+
+static void dry_run_and_refused_archives_leave_nothing(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("dry", "import", "--dry-run", "--json", in_scratch("tiny"));
+    assert_done(&o);
+    json_t *j = document(&o);
+    assert_true(json_is_true(at(j, "dry_run")));
+    json_decref(j);
+    done(&o);
+    o = RUN("dry", "import", in_scratch("bad"));
+    assert_error(&o, 3);
+    done(&o);
+    o = RUN("dry", "status", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(json_array_size(at(j, "workspaces")), 0);
+    json_decref(j);
+    done(&o);
+    o = RUN("dry", "import", in_scratch("absent.zip"));
+    assert_int_not_equal(o.status, 0);
+    assert_error(&o, o.status);
+    done(&o);
+}
+
+/* ---- Messages and hits ---- */
+
+static void assert_message_shape(const json_t *m)
+{
+    const char *ts = json_string_value(at(m, "ts"));
+    assert_non_null(ts);
+    assert_true(strlen(ts) == 17 && ts[10] == '.');
+    assert_string(at(m, "channel"), "id", "C0TINY001");
+    assert_string(at(m, "channel"), "name", "general");
+    at(at(m, "user"), "id");
+    at(at(m, "user"), "name");
+    assert_true(json_is_string(at(m, "text")));
+    assert_true(json_is_string(at(m, "thread_ts")) || json_is_null(at(m, "thread_ts")));
+    at(m, "permalink");
+    assert_true(json_is_array(at(m, "reactions")));
+    assert_true(json_is_integer(at(m, "reactions_total")));
+}
+
+static void search_answers_in_its_shape(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("home", "search", "--json", "map of the bike lanes");
+    assert_done(&o);
+    json_t *j = document(&o), *hits = at(j, "hits");
+    at(j, "query");
+    assert_string(j, "mode", "hybrid");
+    assert_true(json_is_number(at(j, "took_ms")));
+    assert_true(json_is_boolean(at(j, "exhaustive")));
+    assert_true(json_array_size(hits) > 0);
+    for (size_t i = 0; i < json_array_size(hits); i++) {
+        const json_t *h = json_array_get(hits, i);
+        assert_message_shape(h);
+        assert_int_equal(number(h, "rank"), (json_int_t)i + 1);
+        assert_true(json_is_number(at(h, "score")));
+        assert_true(json_is_string(at(h, "kind")));
+        at(at(h, "scores"), "semantic");
+        at(at(h, "scores"), "keyword");
+    }
+    json_decref(j);
+    done(&o);
+
+    o = RUN("home", "search", "--json", "--mode", "keyword", "zzzquux");
+    assert_error(&o, 1);
+    j = document(&o);
+    assert_int_equal(json_array_size(at(j, "hits")), 0);
+    json_decref(j);
+    done(&o);
+
+    o = RUN("home", "search", "map");
+    assert_done(&o);
+    assert_non_null(strstr(o.out, "#general"));
+    assert_null(strchr(o.out, '\033'));
+    assert_non_null(strstr(o.err, " in "));
+    done(&o);
+}
+
+static void search_batch_answers_line_by_line(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("home", "search", "--batch", in_scratch("queries.jsonl"), "--jsonl", "-n", "3");
+    assert_done(&o);
+    char *second = strchr(o.out, '\n');
+    assert_non_null(second);
+    *second++ = '\0';
+    json_t *a = json_loads(o.out, 0, NULL), *b = json_loads(second, 0, NULL);
+    assert_string(a, "_id", "q1");
+    assert_true(json_array_size(at(a, "hits")) > 0); /* in:#nowhere is text here */
+    assert_int_equal(number(b, "_id"), 7);
+    json_decref(a);
+    json_decref(b);
+    done(&o);
+    o = RUN("home", "search", "--batch", in_scratch("broken.jsonl"), "--jsonl", "-q");
+    assert_error(&o, 3);
+    assert_non_null(strstr(o.err, "line 2"));
+    done(&o);
+}
+
+static void message_commands_answer_in_their_shape(void **state)
+{
+    (void)state;
+    static const char *const CASES[][6] = {
+        {"channel", "general", "--json"},
+        {"channel", "C0TINY001", "--json", "-n", "2"},
+        {"top", "--json", "-n", "1"},
+        {"thread", "C0TINY001:1704103200.000100", "--json"},
+        {"context", "C0TINY001:1704103200.000100", "--json", "-C", "1"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct outcome o = run_args("home", NULL, CASES[i]);
+        assert_done(&o);
+        json_t *j = document(&o), *messages = at(j, "messages");
+        assert_true(json_array_size(messages) > 0);
+        for (size_t k = 0; k < json_array_size(messages); k++)
+            assert_message_shape(json_array_get(messages, k));
+        json_decref(j);
+        done(&o);
+    }
+    struct outcome o = RUN("home", "thread", "C0TINY001:1704103200.000100", "--json");
+    json_t *j = document(&o);
+    assert_int_equal(json_array_size(at(j, "messages")), 2);
+    assert_string(json_array_get(at(j, "messages"), 1), "thread_ts", "1704103200.000100");
+    json_decref(j);
+    done(&o);
+    o = RUN("home", "context", "C0TINY001:1704106800.000300", "-C", "0", "--json");
+    j = document(&o);
+    assert_int_equal(json_array_size(at(j, "messages")), 1);
+    json_decref(j);
+    done(&o);
+    o = RUN("home", "channel", "nowhere");
+    assert_error(&o, 1);
+    done(&o);
+    o = RUN("home", "channel", "general", "--after", "2030-01");
+    assert_error(&o, 1);
+    done(&o);
+}
+
+static void nothing_in_a_message_reaches_the_terminal_as_a_command(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("home", "channel", "general");
+    assert_done(&o);
+    assert_non_null(strstr(o.out, "Lunch"));
+    assert_null(strchr(o.out, '\033'));
+    assert_null(strstr(o.out, "\xC2\x9B"));
+    assert_null(strstr(o.out, "\xE2\x80\xAE"));
+    done(&o);
+    o = RUN("home", "channel", "general", "--json");
+    assert_done(&o);
+    assert_null(strchr(o.out, '\033'));
+    assert_null(strstr(o.out, "\xC2\x9B"));
+    assert_null(strstr(o.out, "\xE2\x80\xAE"));
+    done(&o);
+}
+
+/* ---- Status, verify, embed, model ---- */
+
+static void status_and_verify_answer_in_their_shape(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("home", "status", "--json");
+    assert_done(&o);
+    json_t *j = document(&o), *ws = json_array_get(at(j, "workspaces"), 0);
+    assert_string(ws, "id", "T0TINY001");
+    assert_string(ws, "name", "tiny");
+    assert_int_equal(number(ws, "messages"), 4);
+    static const char *const COUNTS[] = {"users", "channels", "documents", "last_seq", "indexed_seq"};
+    for (size_t i = 0; i < sizeof(COUNTS) / sizeof(COUNTS[0]); i++)
+        number(ws, COUNTS[i]);
+    static const char *const BYTES[] = {"metadata", "content", "vectors", "graph"};
+    for (size_t i = 0; i < sizeof(BYTES) / sizeof(BYTES[0]); i++)
+        number(at(ws, "bytes"), BYTES[i]);
+    json_decref(j);
+    done(&o);
+
+    o = RUN("home", "verify", "--deep", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_true(json_is_true(at(j, "ok")));
+    static const char *const FIELDS[] = {"messages",       "documents",       "missing_vectors",
+                                         "orphan_vectors", "missing_content", "corrupt"};
+    for (size_t i = 0; i < sizeof(FIELDS) / sizeof(FIELDS[0]); i++)
+        number(j, FIELDS[i]);
+    number(at(j, "graph"), "nodes");
+    number(at(j, "graph"), "reachable");
+    assert_true(json_is_boolean(at(at(j, "graph"), "ok")));
+    json_decref(j);
+    done(&o);
+    o = RUN("home", "status", "-w", "nobody");
+    assert_int_not_equal(o.status, 0);
+    assert_error(&o, o.status);
+    done(&o);
+}
+
+static void embed_and_model_answer_in_their_shape(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("empty", "embed", "hello world", "bike lanes", "--json");
+    assert_done(&o);
+    json_t *j = document(&o);
+    assert_true(json_is_string(at(j, "model")));
+    assert_string(j, "precision", "int8");
+    size_t dimension = (size_t)number(j, "dimension");
+    assert_int_equal(json_array_size(at(j, "embeddings")), 2);
+    assert_int_equal(json_array_size(json_array_get(at(j, "embeddings"), 1)), dimension);
+    json_decref(j);
+    done(&o);
+
+    o = RUN("empty", "embed", "--tokens", "--jsonl", "hello");
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(json_array_size(at(j, "ids")), 3);
+    assert_int_equal(json_integer_value(json_array_get(at(j, "ids"), 0)), 101);
+    assert_int_equal(json_integer_value(json_array_get(at(j, "ids"), 2)), 102);
+    json_decref(j);
+    done(&o);
+
+    size_t len;
+    o = RUN("empty", "embed", "--batch", in_scratch("texts.jsonl"), "--out", in_scratch("v.npy"));
+    assert_done(&o);
+    char *npy = read_file("v.npy", &len);
+    assert_memory_equal(npy, "\x93NUMPY\x01\x00", 8);
+    assert_non_null(strstr(npy + 10, "(3, "));
+    assert_int_equal(len, 10 + (unsigned char)npy[8] + 3 * dimension * sizeof(float));
+    free(npy);
+    done(&o);
+
+    o = RUN("empty", "model", "show", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_true(json_is_string(at(j, "model")));
+    assert_int_equal(strlen(json_string_value(at(j, "sha256"))), 64);
+    assert_string(j, "pooling", "mean");
+    number(j, "layers");
+    number(j, "bytes");
+    json_decref(j);
+    done(&o);
+}
+
+static void a_full_disk_behind_stdout_is_exit_4(void **state)
+{
+    (void)state;
+    if (access("/dev/full", W_OK) != 0)
+        skip();
+    struct outcome o = run_args("home", "/dev/full", (const char *const[]){"status", "--json", NULL});
+    assert_error(&o, 4);
+    done(&o);
+}
+
+int main(void)
+{
+    binary = getenv("BACKREAD_BINARY");
+    if (!binary || access(binary, X_OK) != 0) {
+        fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+        return 77;
+    }
+    unsetenv("POSIXLY_CORRECT");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_usage_is_one_line_and_exit_2),
+        cmocka_unit_test(every_command_has_help_with_examples_first),
+        cmocka_unit_test(options_may_stand_anywhere),
+        cmocka_unit_test(empty_home),
+        cmocka_unit_test(import_reports_what_is_in_the_archive),
+        cmocka_unit_test(dry_run_and_refused_archives_leave_nothing),
+        cmocka_unit_test(search_answers_in_its_shape),
+        cmocka_unit_test(search_batch_answers_line_by_line),
+        cmocka_unit_test(message_commands_answer_in_their_shape),
+        cmocka_unit_test(nothing_in_a_message_reaches_the_terminal_as_a_command),
+        cmocka_unit_test(status_and_verify_answer_in_their_shape),
+        cmocka_unit_test(embed_and_model_answer_in_their_shape),
+        cmocka_unit_test(a_full_disk_behind_stdout_is_exit_4),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,348 @@
+/* t_store_damage.c - damage is seen and named; failing disks cost the batch, never what was committed. */
+#include "store_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static char dir[400], dir2[400];
+
+/* An I/O table that does what the test says. */
+static struct {
+    int sync_error, allocate_error, write_error; /* positive errno, 0 none */
+    int syncs;
+    char order[512];
+} fault;
+
+static void note(const char *what)
+{
+    size_t n = strlen(fault.order);
+    snprintf(fault.order + n, sizeof(fault.order) - n, "%s ", what);
+}
+static int f_sync(void *ctx, int fd, const char *what)
+{
+    fault.syncs++;
+    note(what);
+    return fault.sync_error ? -fault.sync_error : br_io_posix.sync(ctx, fd, what);
+}
+static int f_allocate(void *ctx, int fd, int64_t offset, int64_t n)
+{
+    return fault.allocate_error ? -fault.allocate_error : br_io_posix.allocate(ctx, fd, offset, n);
+}
+static ssize_t f_pwrite(void *ctx, int fd, const void *buf, size_t n, int64_t offset)
+{
+    note("write");
+    return fault.write_error ? -fault.write_error : br_io_posix.pwrite(ctx, fd, buf, n, offset);
+}
+
+static struct br_io faulty(void)
+{
+    struct br_io io = br_io_posix;
+    io.sync = f_sync;
+    io.allocate = f_allocate;
+    io.pwrite = f_pwrite;
+    memset(&fault, 0, sizeof(fault));
+    return io;
+}
+
+static struct br_store *create(const struct br_io *io, const char *where, const char *id)
+{
+    struct br_store *s;
+    struct br_err err = {0};
+    struct br_store_spec spec = {.workspace_id = id, .model_id = "m", .dim = DIM};
+    OK(br_store_create(io, where, &spec, &s, &err));
+    return s;
+}
+
+static enum br_rc put(struct br_store *s, unsigned n, uint64_t *id, uint64_t *slot, struct br_err *err)
+{
+    char text[64];
+    float v[DIM];
+    uint64_t seq;
+    int len = snprintf(text, sizeof(text), "message number %u", n);
+    unit_vector(n, v);
+    enum br_rc rc;
+    BR_TRY(br_store_begin(s, err));
+    BR_TRY(br_store_add_content(s, text, (size_t)len, id, err));
+    BR_TRY(br_store_add_slot(s, *id, v, slot, err));
+    BR_TRY(br_store_commit(s, &seq, err));
+err:
+    return rc;
+}
+
+static int setup(void **state)
+{
+    if (make_tmp(state) != 0)
+        return -1;
+    snprintf(dir, sizeof(dir), "%s/ws", (char *)*state);
+    snprintf(dir2, sizeof(dir2), "%s/ws2", (char *)*state);
+    return 0;
+}
+
+static int edit_open(const char *name)
+{
+    char path[450];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void flip(const char *name, off_t offset)
+{
+    char c;
+    int fd = edit_open(name);
+    assert_int_equal(pread(fd, &c, 1, offset), 1);
+    c ^= 0x10;
+    assert_int_equal(pwrite(fd, &c, 1, offset), 1);
+    close(fd);
+}
+
+static void verify_into(struct br_store_report *r)
+{
+    struct br_store *s;
+    struct br_err err = {0};
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err));
+    OK(br_store_verify(s, true, r, &err));
+    br_store_close(s);
+}
+
+static void three_messages(void)
+{
+    struct br_err err = {0};
+    uint64_t id, slot;
+    struct br_store *s = create(&br_io_posix, dir, "T1");
+    for (unsigned n = 0; n < 3; n++)
+        OK(put(s, n, &id, &slot, &err));
+    br_store_close(s);
+}
+
+static void torn_tail_is_ignored(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    struct br_store *s;
+    struct br_store_info info;
+    struct br_store_report r;
+    uint64_t id, slot;
+    three_messages();
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err));
+    OK(br_store_info(s, &info, &err));
+    br_store_close(s);
+    char garbage[10000];
+    memset(garbage, 0xA5, sizeof(garbage));
+    off_t vector_end = (off_t)(4096 + info.vector_tail * DIM * 4);
+    for (int cut = 0; cut < 2; cut++) {
+        int c = edit_open("content.1"), v = edit_open("vectors.1");
+        if (cut) { /* nothing but what is committed */
+            assert_int_equal(ftruncate(c, (off_t)info.content_tail), 0);
+            assert_int_equal(ftruncate(v, vector_end), 0);
+        } else {
+            assert_true(pwrite(c, garbage, sizeof(garbage), (off_t)info.content_tail) > 0);
+            assert_true(pwrite(v, garbage, sizeof(garbage), vector_end) > 0);
+        }
+        close(c);
+        close(v);
+        verify_into(&r);
+        assert_string_equal(r.first_problem, "");
+        assert_int_equal(r.slots_live, 3);
+    }
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err));
+    OK(put(s, 3, &id, &slot, &err));
+    br_store_close(s);
+    verify_into(&r);
+    assert_string_equal(r.first_problem, "");
+    assert_int_equal(r.slots_live, 4);
+}
+
+static void flipped_bytes_are_named(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    struct br_store *s;
+    struct br_store_report r;
+    struct br_buf b;
+    float v[DIM];
+    bool found;
+    three_messages();
+    br_buf_init(&b, 1000);
+    for (off_t at = 0; at < 24 + 16; at++) { /* every byte of the second record, header included */
+        flip("content.1", 8192 + at);
+        OK(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err));
+        OK(br_store_content(s, 1, &b, &err));
+        if (br_store_content(s, 2, &b, &err) != BR_E_CORRUPT || !strstr(err.msg, "content.1") ||
+            !strstr(err.msg, "8192"))
+            fail_msg("byte %d: %s", (int)at, err.msg);
+        err = (struct br_err){0};
+        OK(br_store_vector_of_text(s, "message number 1", 16, v, &found, &err));
+        assert_false(found); /* rather embed anew than believe */
+        br_store_close(s);
+        verify_into(&r);
+        assert_int_equal(r.corrupt, 1);
+        assert_non_null(strstr(r.first_problem, "8192"));
+        flip("content.1", 8192 + at);
+    }
+    br_buf_free(&b);
+    flip("vectors.1", 4096 + 4096 + 5); /* the second batch's row: slot 128 */
+    verify_into(&r);
+    assert_int_equal(r.corrupt, 1);
+    assert_non_null(strstr(r.first_problem, "slot 128"));
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err));
+    OK(br_store_vector_of_text(s, "message number 1", 16, v, &found, &err));
+    assert_false(found);
+    OK(br_store_begin(s, &err)); /* the dead are not verified */
+    OK(br_store_kill_slot(s, 128, &err));
+    OK(br_store_commit(s, NULL, &err));
+    br_store_close(s);
+    verify_into(&r);
+    assert_int_equal(r.corrupt, 0);
+}
+
+static void headers_and_tails_are_checked_at_open(void **state)
+{
+    (void)state;
+    static const char *const logs[] = {"content.1", "vectors.1"};
+    struct br_err err = {0};
+    struct br_store *s;
+    char from[450], to[500];
+    three_messages();
+    br_store_close(create(&br_io_posix, dir2, "T1"));
+    for (size_t i = 0; i < BR_COUNT(logs); i++) {
+        for (off_t at = 0; at < 4096; at += 37) {
+            flip(logs[i], at);
+            FAILS(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err), BR_E_CORRUPT);
+            flip(logs[i], at);
+        }
+        snprintf(from, sizeof(from), "%s/%s", dir, logs[i]);
+        snprintf(to, sizeof(to), "%s.kept", from);
+        assert_int_equal(rename(from, to), 0);
+        FAILS(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err), BR_E_CORRUPT);
+        char other[450];
+        snprintf(other, sizeof(other), "%s/%s", dir2, logs[i]);
+        assert_int_equal(link(other, from), 0);
+        enum br_rc rc = br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err);
+        assert_int_equal(rc, BR_E_CORRUPT);
+        assert_non_null(strstr(err.msg, "another workspace"));
+        err = (struct br_err){0};
+        assert_int_equal(rename(to, from), 0);
+        int fd = edit_open(logs[i]);
+        struct stat st;
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(ftruncate(fd, 4100), 0);
+        FAILS(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err), BR_E_CORRUPT);
+        assert_int_equal(ftruncate(fd, 10), 0);
+        FAILS(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err), BR_E_CORRUPT);
+        close(fd);
+        /* The rest of the test needs a whole workspace. */
+        char cmd[450];
+        snprintf(cmd, sizeof(cmd), "%s/ws_%zu", (char *)*state, i);
+        assert_int_equal(rename(dir, cmd), 0);
+        three_messages();
+    }
+    int fd = edit_open("metadata.db");
+    char zeros[4096] = {0};
+    assert_int_equal(pwrite(fd, zeros, sizeof(zeros), 0), 4096);
+    close(fd);
+    FAILS(br_store_open(&br_io_posix, dir, BR_STORE_READ, &s, &err), BR_E_CORRUPT);
+}
+
+static void full_disk_costs_only_the_batch(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    struct br_store_report r;
+    uint64_t id, slot;
+    struct br_io io = faulty();
+    struct br_store *s = create(&io, dir, "T1");
+    for (int i = 0; i < 2; i++) { /* at the first growth */
+        fault.allocate_error = ENOSPC;
+        FAILS(put(s, 0, &id, &slot, &err), BR_E_NOSPC);
+    }
+    fault.allocate_error = 0;
+    OK(put(s, 0, &id, &slot, &err));
+    fault.write_error = ENOSPC;
+    FAILS(put(s, 1, &id, &slot, &err), BR_E_NOSPC);
+    fault.write_error = EIO;
+    FAILS(put(s, 1, &id, &slot, &err), BR_E_IO);
+    fault.write_error = 0;
+    OK(put(s, 1, &id, &slot, &err));
+    assert_int_equal(id, 2);
+    OK(br_store_verify(s, true, &r, &err));
+    assert_string_equal(r.first_problem, "");
+    assert_int_equal(r.slots_live, 2);
+    br_store_close(s);
+}
+
+static void failed_sync_poisons(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    struct br_store_report r;
+    uint64_t id, slot;
+    struct br_io io = faulty();
+    struct br_store *s = create(&io, dir, "T1");
+    fault.order[0] = 0;
+    OK(put(s, 0, &id, &slot, &err));
+    assert_string_equal(fault.order, "write write content vectors "); /* then, and only then, SQLite */
+    fault.sync_error = EIO;
+    fault.syncs = 0;
+    FAILS(put(s, 1, &id, &slot, &err), BR_E_IO);
+    assert_int_equal(fault.syncs, 1); /* not tried again */
+    fault.sync_error = 0;
+    FAILS(put(s, 1, &id, &slot, &err), BR_E_IO);
+    assert_int_equal(fault.syncs, 1);
+    struct br_buf b;
+    br_buf_init(&b, 100);
+    OK(br_store_content(s, 1, &b, &err)); /* reading goes on */
+    br_buf_free(&b);
+    br_store_close(s);
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err));
+    OK(put(s, 1, &id, &slot, &err));
+    assert_int_equal(id, 2);
+    OK(br_store_verify(s, true, &r, &err));
+    assert_string_equal(r.first_problem, "");
+    assert_int_equal(r.slots_live, 2);
+    br_store_close(s);
+}
+
+static void bad_input_is_refused(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    uint64_t id, slot, seq;
+    float v[DIM] = {1};
+    struct br_store_report r;
+    struct br_store *s = create(&br_io_posix, dir, "T1");
+    OK(br_store_begin(s, &err));
+    OK(br_store_add_content(s, "x", 1, &id, &err));
+    v[3] = __builtin_nanf("");
+    FAILS(br_store_add_slot(s, id, v, &slot, &err), BR_E_DATA);
+    FAILS(br_store_commit(s, &seq, &err), BR_E_IO); /* half a batch is none */
+    OK(br_store_begin(s, &err));
+    v[3] = 0;
+    FAILS(br_store_add_slot(s, 99, v, &slot, &err), BR_E_DATA); /* no such content */
+    br_store_rollback(s);
+    OK(br_store_begin(s, &err));
+    OK(br_store_add_content(s, "", 0, &id, &err)); /* empty text is text */
+    OK(br_store_commit(s, &seq, &err));
+    OK(br_store_verify(s, true, &r, &err));
+    assert_string_equal(r.first_problem, "");
+    assert_int_equal(r.contents, 1);
+    br_store_close(s);
+    struct br_store_spec spec = {.workspace_id = "../x", .model_id = "m", .dim = DIM};
+    FAILS(br_store_create(&br_io_posix, dir2, &spec, &s, &err), BR_E_USAGE);
+    spec = (struct br_store_spec){.workspace_id = "x", .model_id = "m", .dim = BR_DIM_MAX + 1};
+    FAILS(br_store_create(&br_io_posix, dir2, &spec, &s, &err), BR_E_USAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(torn_tail_is_ignored, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(flipped_bytes_are_named, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(headers_and_tails_are_checked_at_open, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(full_disk_costs_only_the_batch, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(failed_sync_poisons, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(bad_input_is_refused, setup, remove_tmp),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
