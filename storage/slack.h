@@ -50,6 +50,7 @@ struct br_slack_message {
     size_t text_len;
     const char *raw; /* redacted JSON */
     size_t raw_len;
+    int64_t freshness; /* when the source saw the message: the date of an export, the time of an event; 0 unknown */
     bool needs_vector; /* content that has something to say */
 };
 
@@ -57,9 +58,9 @@ BR_MUST_USE enum br_rc br_slack_put_user(struct br_store *s, const struct br_sla
 BR_MUST_USE enum br_rc br_slack_put_channel(struct br_store *s, const struct br_slack_channel *c, struct br_err *err);
 
 enum br_slack_outcome { BR_PUT_NEW, BR_PUT_UPDATED, BR_PUT_UNCHANGED, BR_PUT_STALE };
-/* Idempotent by (channel, ts). An existing row is replaced when the new one has a newer edited_ts, or an equal one and the text or
- * metadata differ in favour of the richer object; a delete marker beats content older than it (BR_PUT_STALE). A tombstone erases text
- * and vector of the row and keeps the thread. vector NULL with needs_vector: stored without (a dry run). A changed text or
+/* Idempotent by (channel, ts), and the same whatever order rows come in: the newest edit is kept, of equal ones the fresher, then the
+ * richer; reactions and counters follow freshness alone (slack_merge.c). A delete marker beats content older than it (BR_PUT_STALE). A
+ * tombstone erases text and vector of the row and keeps the thread. vector NULL with needs_vector: stored without (a dry run). A changed text or
  * membership marks the thread dirty. A reply without a root gets a placeholder root (BR_MSG_PLACEHOLDER, not searchable, not counted). */
 BR_MUST_USE enum br_rc br_slack_put_message(struct br_store *s, const struct br_slack_message *m, const float *vector,
                                             enum br_slack_outcome *outcome, struct br_err *err);

@@ -71,8 +71,6 @@ static enum br_rc erase(struct br_store *s, const char *channel_id, int64_t ts, 
     BR_TRY(br_slack_drop_reactions(s, channel_id, ts, err));
     BR_TRY(br_slack_run_key(s, "DELETE FROM files WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3", channel_id,
                             ts, err));
-    BR_TRY(br_slack_run_key(s, "DELETE FROM message_variants WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
-                            channel_id, ts, err));
     if (old->thread_ts == ts)
         BR_TRY(count_replies(s, channel_id, ts, &replies, err));
     BR_TRY(replies ? make_placeholder(s, channel_id, ts, err) : drop_row(s, channel_id, ts, err));

@@ -33,20 +33,6 @@ static enum br_rc recording(struct br_store *s, int64_t *is, struct br_err *err)
     return br_slack_int(s, "SELECT count(*) FROM sqlite_temp_master WHERE name = 'import_messages'", is, err);
 }
 
-enum br_rc br_slack_import_seen(struct br_store *s, const char *channel_id, int64_t ts, bool *seen, struct br_err *err)
-{
-    int64_t is, rows = 0;
-    enum br_rc rc;
-    *seen = false;
-    BR_TRY(recording(s, &is, err));
-    if (is)
-        BR_TRY(br_slack_int_key(s, "SELECT rows FROM temp.import_messages WHERE channel_id = ?2 AND ts = ?3",
-                                channel_id, ts, &rows, err));
-    *seen = rows > 0;
-err:
-    return rc;
-}
-
 enum br_rc br_slack_import_note(struct br_store *s, const char *channel_id, int64_t ts, enum br_slack_outcome outcome,
                                 struct br_err *err)
 {

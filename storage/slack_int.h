@@ -46,6 +46,10 @@ BR_MUST_USE enum br_rc br_slack_document_drop(struct br_store *s, const struct b
 
 /* --- slack_merge.c: which of two rows of one message wins --- */
 
+/* Where a row stands in the orders of slack_merge.c: compared from the left, the larger wins. */
+struct br_slack_rank {
+    int64_t n[5];
+};
 /* The stored row, as far as merging needs it. */
 struct br_slack_stored {
     bool exists;
@@ -54,24 +58,22 @@ struct br_slack_stored {
     int64_t content_id, raw_id;   /* 0 none */
     int64_t slot;
     bool needs_vector;
-    int64_t raw_length;
-    int64_t content_hash, counters_hash;
+    int64_t content_hash, counters_hash, author_hash;
+    struct br_slack_rank content_rank, counters_rank;
     int64_t text_length;
     uint8_t text_hash[16];
 };
-enum br_slack_verdict {
-    BR_VERDICT_OLDER,  /* an older state of the message: nothing of it is taken but thread membership */
-    BR_VERDICT_POORER, /* the same state, seen less completely */
-    BR_VERDICT_SAME,   /* the same content; reactions, counters and raw form may differ */
-    BR_VERDICT_WINS
-};
 struct br_slack_plan {
     struct br_slack_stored old;
-    enum br_slack_verdict verdict;
-    bool deleted;      /* a delete marker covers it: nothing at all is taken */
-    bool same_text;    /* and the same class: content record and slot can stay */
-    bool needs_vector; /* of the row as it comes */
-    int64_t content_hash, counters_hash;
+    bool is_new;        /* nothing but perhaps a placeholder is stored */
+    bool content_wins;  /* text, author, files, raw form are taken */
+    bool counters_win;  /* reactions and counters are taken */
+    bool older;         /* an older edit than the stored one, or content of a message that is gone */
+    bool deleted;       /* a delete marker covers it: nothing at all is taken */
+    bool same_text;     /* and the same class: content record and slot can stay */
+    bool needs_vector;  /* of the row as it comes */
+    int64_t content_hash, counters_hash, author_hash;
+    struct br_slack_rank content_rank, counters_rank;
 };
 /* Reads only; also right in a reading handle. */
 BR_MUST_USE enum br_rc br_slack_plan_put(struct br_store *s, const struct br_slack_message *m,
@@ -91,9 +93,6 @@ BR_MUST_USE enum br_rc br_slack_ensure_root(struct br_store *s, const char *chan
 
 /* --- slack_import.c --- */
 
-/* Has this import given a row of this message before? False when no import is recorded. */
-BR_MUST_USE enum br_rc br_slack_import_seen(struct br_store *s, const char *channel_id, int64_t ts, bool *seen,
-                                            struct br_err *err);
 BR_MUST_USE enum br_rc br_slack_import_note(struct br_store *s, const char *channel_id, int64_t ts,
                                             enum br_slack_outcome outcome, struct br_err *err);
 BR_MUST_USE enum br_rc br_slack_import_note_delete(struct br_store *s, const char *channel_id, int64_t ts,

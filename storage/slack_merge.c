@@ -1,16 +1,13 @@
-/* slack_merge.c - which of two rows of one message wins. Reads only.
+/* slack_merge.c - which of two rows of one message is kept. Reads only.
  *
- *   1  a delete marker beats content older than it
- *   2  a tombstone beats content, whatever its age: a message deleted in Slack does not come back
- *   3  the newer edited_ts wins, whatever the order of arrival
- *   4  on equal edited_ts the richer object (longer raw form) wins; of equally rich ones the first stays
- * Reactions and counters of rows of equal age follow the later source; those of an older edit prove themselves old.
+ * A delete marker beats content older than it. Otherwise every row stands at one place in each of two total orders, and of each the
+ * largest seen so far is kept. So the result does not depend on the order of arrival, and a row that comes again changes nothing:
  *
- * "Changed" is decided by two hashes over the row as it came, not as it was stored (merging may have added to it).
+ *   content   a tombstone before anything else (a message deleted in Slack does not come back), then edited_ts, then the freshness
+ *             of the source, then the richer object (longer raw form), then the raw form's hash, to have no ties
+ *   counters  reactions and reply count: freshness, then the richer object, then the hash
  *
- * A source may hold several rows of one message with different counters. Of those the richest counts, and the others
- * are remembered by hash (message_variants): the next import of that source meets the losers first and must not take
- * them for news. */
+ * "Changed" is decided by hashes over the row as it came, not as it was stored (merging may have added to it). */
 #include "slack_int.h"
 
 #include <xxhash.h>
@@ -76,6 +73,25 @@ static int64_t counters_hash(XXH3_state_t *h, const struct br_slack_message *m)
     return (int64_t)XXH3_64bits_digest(h);
 }
 
+/* Who speaks: a passage names them. */
+static int64_t author_hash(XXH3_state_t *h, const char *user_id, const char *bot_id, const char *bot_name)
+{
+    XXH3_64bits_reset(h);
+    add_text(h, user_id);
+    add_text(h, bot_id);
+    add_text(h, bot_name);
+    return (int64_t)XXH3_64bits_digest(h);
+}
+
+static int64_t raw_tag(const struct br_slack_message *m)
+{
+    uint8_t hash[16];
+    int64_t tag;
+    br_content_hash(m->raw_len ? m->raw : "", m->raw_len, hash);
+    memcpy(&tag, hash, sizeof(tag));
+    return tag;
+}
+
 static enum br_rc hash_message(const struct br_slack_message *m, struct br_slack_plan *plan, struct br_err *err)
 {
     XXH3_state_t *h = XXH3_createState();
@@ -83,7 +99,12 @@ static enum br_rc hash_message(const struct br_slack_message *m, struct br_slack
         return br_fail_nomem(err);
     plan->content_hash = content_hash(h, m);
     plan->counters_hash = counters_hash(h, m);
+    plan->author_hash = author_hash(h, m->user_id, m->bot_id, m->bot_name);
     XXH3_freeState(h);
+    const int64_t length = (int64_t)m->raw_len, tag = raw_tag(m);
+    plan->content_rank =
+        (struct br_slack_rank){{m->cls == BR_MSG_TOMBSTONE, m->edited_ts, m->freshness, length, tag}};
+    plan->counters_rank = (struct br_slack_rank){{m->freshness, length, tag}};
     return BR_OK;
 }
 
@@ -97,7 +118,9 @@ enum br_rc br_slack_load_stored(struct br_store *s, const char *channel_id, int6
     *row = (struct br_slack_stored){.slot = BR_NO_SLOT};
     BR_TRY(br_store_stmt(s,
                          "SELECT m.cls, m.thread_ts, m.edited_ts, m.content_id, m.raw_id, m.slot, m.needs_vector,"
-                         " m.raw_length, m.content_hash, m.counters_hash, c.length, c.hash"
+                         " m.raw_length, m.content_hash, m.counters_hash, c.length, c.hash, m.freshness, m.raw_tag,"
+                         " m.counters_freshness, m.counters_raw_length, m.counters_raw_tag, m.user_id, m.bot_id,"
+                         " m.bot_name"
                          " FROM message_metadata m LEFT JOIN content c"
                          "  ON c.workspace_id = ?1 AND c.content_id = m.content_id AND c.dead = 0"
                          " WHERE m.workspace_id = ?1 AND m.channel_id = ?2 AND m.ts = ?3",
@@ -114,13 +137,23 @@ enum br_rc br_slack_load_stored(struct br_store *s, const char *channel_id, int6
     row->raw_id = sqlite3_column_int64(st, 4);
     row->slot = br_slack_column_slot(st, 5);
     row->needs_vector = sqlite3_column_int(st, 6) != 0;
-    row->raw_length = sqlite3_column_int64(st, 7);
     row->content_hash = sqlite3_column_int64(st, 8);
     row->counters_hash = sqlite3_column_int64(st, 9);
     row->text_length = sqlite3_column_int64(st, 10);
     if (sqlite3_column_bytes(st, 11) == sizeof(row->text_hash))
         memcpy(row->text_hash, sqlite3_column_blob(st, 11), sizeof(row->text_hash));
+    row->content_rank = (struct br_slack_rank){{row->cls == BR_MSG_TOMBSTONE, row->edited_ts, sqlite3_column_int64(st, 12),
+                                                sqlite3_column_int64(st, 7), sqlite3_column_int64(st, 13)}};
+    row->counters_rank = (struct br_slack_rank){
+        {sqlite3_column_int64(st, 14), sqlite3_column_int64(st, 15), sqlite3_column_int64(st, 16)}};
+    XXH3_state_t *h = XXH3_createState();
+    if (h)
+        row->author_hash = author_hash(h, br_slack_column_text(st, 17), br_slack_column_text(st, 18),
+                                       br_slack_column_text(st, 19));
     sqlite3_reset(st);
+    if (!h)
+        return br_fail_nomem(err);
+    XXH3_freeState(h);
 err:
     return rc;
 }
@@ -135,19 +168,22 @@ struct br_slack_document br_slack_stored_document(const struct br_slack_stored *
 
 /* --- The verdict --- */
 
-static enum br_slack_verdict judge(const struct br_slack_stored *old, const struct br_slack_message *m,
-                                   int64_t m_content_hash)
+static bool larger(const struct br_slack_rank *a, const struct br_slack_rank *b)
 {
-    if (!old->exists || old->cls == BR_MSG_PLACEHOLDER)
-        return BR_VERDICT_WINS;
-    bool old_gone = old->cls == BR_MSG_TOMBSTONE, new_gone = m->cls == BR_MSG_TOMBSTONE;
-    if (old_gone != new_gone)
-        return new_gone ? BR_VERDICT_WINS : BR_VERDICT_OLDER;
-    if (m->edited_ts != old->edited_ts)
-        return m->edited_ts > old->edited_ts ? BR_VERDICT_WINS : BR_VERDICT_OLDER;
-    if (m_content_hash == old->content_hash)
-        return BR_VERDICT_SAME;
-    return (int64_t)m->raw_len > old->raw_length ? BR_VERDICT_WINS : BR_VERDICT_POORER;
+    for (size_t i = 0; i < BR_COUNT(a->n); i++)
+        if (a->n[i] != b->n[i])
+            return a->n[i] > b->n[i];
+    return false;
+}
+
+static void judge(struct br_slack_plan *plan, const struct br_slack_message *m)
+{
+    const struct br_slack_stored *old = &plan->old;
+    plan->is_new = !old->exists || old->cls == BR_MSG_PLACEHOLDER;
+    plan->content_wins = plan->is_new || larger(&plan->content_rank, &old->content_rank);
+    plan->counters_win = plan->is_new || larger(&plan->counters_rank, &old->counters_rank);
+    plan->older = !plan->is_new && ((old->cls == BR_MSG_TOMBSTONE && m->cls != BR_MSG_TOMBSTONE) ||
+                                    (old->cls == m->cls && m->edited_ts < old->edited_ts));
 }
 
 enum br_rc br_slack_plan_put(struct br_store *s, const struct br_slack_message *m, struct br_slack_plan *plan,
@@ -158,7 +194,7 @@ enum br_rc br_slack_plan_put(struct br_store *s, const struct br_slack_message *
     *plan = (struct br_slack_plan){0};
     BR_TRY(br_slack_load_stored(s, m->channel_id, m->ts, &plan->old, err));
     BR_TRY(hash_message(m, plan, err));
-    plan->verdict = judge(&plan->old, m, plan->content_hash);
+    judge(plan, m);
     plan->needs_vector = m->needs_vector && m->cls == BR_MSG_CONTENT && m->text_len > 0;
     if (plan->old.exists && plan->old.cls == m->cls && plan->old.content_id &&
         (uint64_t)plan->old.text_length == m->text_len) {
@@ -166,7 +202,7 @@ enum br_rc br_slack_plan_put(struct br_store *s, const struct br_slack_message *
         br_content_hash(m->text_len ? m->text : "", m->text_len, hash);
         plan->same_text = memcmp(hash, plan->old.text_hash, sizeof(hash)) == 0;
     }
-    if (!plan->old.exists || plan->old.cls == BR_MSG_PLACEHOLDER) {
+    if (plan->is_new) {
         BR_TRY(br_slack_int_key(
             s, "SELECT deleted_at FROM deleted_messages WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
             m->channel_id, m->ts, &deleted_at, err));
@@ -185,6 +221,6 @@ enum br_rc br_slack_wants_vector(struct br_store *s, const struct br_slack_messa
         return BR_OK;
     enum br_rc rc = br_slack_plan_put(s, m, &plan, err);
     if (rc == BR_OK && plan.needs_vector && !plan.deleted)
-        *wants = plan.same_text ? plan.old.slot == BR_NO_SLOT : plan.verdict == BR_VERDICT_WINS;
+        *wants = plan.same_text ? plan.old.slot == BR_NO_SLOT : plan.content_wins;
     return rc;
 }

@@ -23,9 +23,7 @@ static int64_t thread_of(const struct br_slack_message *m)
 
 static int flags_of(const struct br_slack_message *m, int64_t thread_ts)
 {
-    unsigned flags = (m->has_link ? BR_HAS_LINK : 0) | (m->n_files ? BR_HAS_FILE : 0) |
-                     (m->n_reactions ? BR_HAS_REACTION : 0) | (thread_ts ? BR_IS_THREAD : 0);
-    return (int)flags;
+    return (m->has_link ? BR_HAS_LINK : 0) | (m->n_files ? BR_HAS_FILE : 0) | (thread_ts ? BR_IS_THREAD : 0);
 }
 
 static enum br_rc put_files(struct br_store *s, const struct br_slack_message *m, struct br_err *err)
@@ -92,6 +90,7 @@ err:
     return rc;
 }
 
+/* Counters are for a row that was not there; one that was keeps its own (put_counters). */
 static enum br_rc write_row(struct put *p, struct br_err *err)
 {
     const struct br_slack_message *m = p->m;
@@ -100,15 +99,17 @@ static enum br_rc write_row(struct put *p, struct br_err *err)
         p->s,
         "INSERT INTO message_metadata(workspace_id, channel_id, ts, thread_ts, user_id, bot_id, bot_name, subtype,"
         " team_id, cls, flags, is_bot, is_broadcast, edited_ts, reply_count, content_id, raw_id, raw_length, slot,"
-        " needs_vector, content_hash, counters_hash)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+        " needs_vector, content_hash, counters_hash, freshness, raw_tag, counters_freshness, counters_raw_length,"
+        " counters_raw_tag)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
+        " ?23, ?24, ?23, ?18, ?24)"
         " ON CONFLICT DO UPDATE SET thread_ts = excluded.thread_ts, user_id = excluded.user_id,"
         " bot_id = excluded.bot_id, bot_name = excluded.bot_name, subtype = excluded.subtype,"
-        " team_id = excluded.team_id, cls = excluded.cls, flags = excluded.flags, is_bot = excluded.is_bot,"
-        " is_broadcast = excluded.is_broadcast, edited_ts = excluded.edited_ts, reply_count = excluded.reply_count,"
-        " reactions_total = 0, content_id = excluded.content_id, raw_id = excluded.raw_id,"
-        " raw_length = excluded.raw_length, slot = excluded.slot, needs_vector = excluded.needs_vector,"
-        " content_hash = excluded.content_hash, counters_hash = excluded.counters_hash",
+        " team_id = excluded.team_id, cls = excluded.cls, flags = excluded.flags | (flags & ?25),"
+        " is_bot = excluded.is_bot, is_broadcast = excluded.is_broadcast, edited_ts = excluded.edited_ts,"
+        " content_id = excluded.content_id, raw_id = excluded.raw_id, raw_length = excluded.raw_length,"
+        " slot = excluded.slot, needs_vector = excluded.needs_vector, content_hash = excluded.content_hash,"
+        " freshness = excluded.freshness, raw_tag = excluded.raw_tag",
         &st, err);
     if (rc != BR_OK)
         return rc;
@@ -133,6 +134,28 @@ static enum br_rc write_row(struct put *p, struct br_err *err)
     sqlite3_bind_int(st, 20, p->plan.needs_vector);
     sqlite3_bind_int64(st, 21, p->plan.content_hash);
     sqlite3_bind_int64(st, 22, p->plan.counters_hash);
+    sqlite3_bind_int64(st, 23, m->freshness);
+    sqlite3_bind_int64(st, 24, p->plan.content_rank.n[4]);
+    sqlite3_bind_int(st, 25, BR_HAS_REACTION);
+    return br_store_step_done(p->s, st, "cannot store a message in", err);
+}
+
+/* Content is as it was; the row follows the source that saw it last. */
+static enum br_rc touch_row(struct put *p, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc = br_store_stmt(p->s,
+                                  "UPDATE message_metadata SET raw_id = ?4, raw_length = ?5, freshness = ?6, raw_tag = ?7"
+                                  " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
+                                  &st, err);
+    if (rc != BR_OK)
+        return rc;
+    br_slack_bind_text(st, 2, p->m->channel_id);
+    sqlite3_bind_int64(st, 3, p->m->ts);
+    br_slack_bind_positive(st, 4, p->raw_id);
+    sqlite3_bind_int64(st, 5, (int64_t)p->m->raw_len);
+    sqlite3_bind_int64(st, 6, p->m->freshness);
+    sqlite3_bind_int64(st, 7, p->plan.content_rank.n[4]);
     return br_store_step_done(p->s, st, "cannot store a message in", err);
 }
 
@@ -159,54 +182,16 @@ err:
     return rc;
 }
 
-/* --- Rows that lost to another of the same source: see slack_merge.c --- */
+/* --- What a put does --- */
 
-static int64_t row_hash(int64_t content_hash, int64_t counters_hash, int64_t raw_length)
-{
-    uint64_t h = (uint64_t)content_hash * 31 + (uint64_t)counters_hash;
-    return (int64_t)(h * 31 + (uint64_t)raw_length);
-}
-
-static enum br_rc remember_variant(struct put *p, int64_t content_hash, int64_t counters_hash, int64_t raw_length,
-                                   struct br_err *err)
-{
-    sqlite3_stmt *st;
-    enum br_rc rc = br_store_stmt(p->s, "INSERT OR IGNORE INTO message_variants VALUES(?1, ?2, ?3, ?4)", &st, err);
-    if (rc != BR_OK)
-        return rc;
-    br_slack_bind_text(st, 2, p->m->channel_id);
-    sqlite3_bind_int64(st, 3, p->m->ts);
-    sqlite3_bind_int64(st, 4, row_hash(content_hash, counters_hash, raw_length));
-    return br_store_step_done(p->s, st, "cannot store a message in", err);
-}
-
-static enum br_rc is_variant(struct put *p, bool *is, struct br_err *err)
-{
-    sqlite3_stmt *st;
-    enum br_rc rc;
-    BR_TRY(br_store_stmt(p->s,
-                         "SELECT 1 FROM message_variants"
-                         " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3 AND row_hash = ?4",
-                         &st, err));
-    br_slack_bind_text(st, 2, p->m->channel_id);
-    sqlite3_bind_int64(st, 3, p->m->ts);
-    sqlite3_bind_int64(st, 4, row_hash(p->plan.content_hash, p->plan.counters_hash, (int64_t)p->m->raw_len));
-    BR_TRY(br_slack_step(p->s, st, is, err));
-    sqlite3_reset(st);
-err:
-    return rc;
-}
-
-/* --- The three ways a put can end --- */
-
-/* The message's text, or its place, changed: both the thread it was in and the one it is in are cut again. */
+/* The message's text, speaker or place changed: both the thread it was in and the one it is in are cut again. */
 static enum br_rc mark_threads(struct put *p, struct br_err *err)
 {
     const struct br_slack_stored *old = &p->plan.old;
     bool had = br_slack_stored_document(old).fts != BR_FTS_NONE, has = p->doc.fts != BR_FTS_NONE;
-    bool moved = old->exists && old->thread_ts != p->thread_ts;
+    bool same = p->plan.same_text && old->author_hash == p->plan.author_hash && old->thread_ts == p->thread_ts;
     enum br_rc rc = BR_OK;
-    if ((!had && !has) || (had && has && p->plan.same_text && !moved))
+    if ((!had && !has) || (had && has && same))
         return BR_OK;
     if (had)
         BR_TRY(br_slack_mark_dirty(p->s, p->m->channel_id, p->m->ts, old->thread_ts, (size_t)old->text_length, err));
@@ -216,32 +201,39 @@ err:
     return rc;
 }
 
-static enum br_rc put_winner(struct put *p, enum br_slack_outcome *outcome, struct br_err *err)
+static enum br_rc put_content(struct put *p, struct br_err *err)
 {
     const struct br_slack_stored *old = &p->plan.old;
-    bool seen = false;
     enum br_rc rc;
-    if (old->exists && old->cls != BR_MSG_PLACEHOLDER && old->edited_ts == p->m->edited_ts &&
-        old->counters_hash != p->plan.counters_hash)
-        BR_TRY(br_slack_import_seen(p->s, p->m->channel_id, p->m->ts, &seen, err));
     int64_t thread_ts = thread_of(p->m);
     p->thread_ts = thread_ts ? thread_ts : old->thread_ts;
     BR_TRY(put_document(p, err));
     BR_TRY(put_raw(p, err));
     BR_TRY(write_row(p, err));
-    if (seen)
-        BR_TRY(remember_variant(p, old->content_hash, old->counters_hash, old->raw_length, err));
     if (p->m->n_files || old->exists)
         BR_TRY(put_files(p->s, p->m, err));
-    BR_TRY(put_reactions(p, err));
     BR_TRY(br_slack_ensure_root(p->s, p->m->channel_id, p->m->ts, p->thread_ts, err));
     BR_TRY(mark_threads(p, err));
-    *outcome = old->exists && old->cls != BR_MSG_PLACEHOLDER ? BR_PUT_UPDATED : BR_PUT_NEW;
 err:
     return rc;
 }
 
-/* A row that lost may still tell of a thread. */
+/* The same content seen again, by a fresher or richer source. */
+static enum br_rc put_again(struct put *p, bool *changed, struct br_err *err)
+{
+    const struct br_slack_rank *was = &p->plan.old.content_rank, *is = &p->plan.content_rank;
+    enum br_rc rc = BR_OK;
+    p->raw_id = p->plan.old.raw_id;
+    if (was->n[3] != is->n[3] || was->n[4] != is->n[4]) {
+        BR_TRY(put_raw(p, err));
+        *changed = true;
+    }
+    BR_TRY(touch_row(p, err));
+err:
+    return rc;
+}
+
+/* A row may tell of a thread even where it loses. */
 static enum br_rc join_thread(struct put *p, bool *changed, struct br_err *err)
 {
     sqlite3_stmt *st;
@@ -291,65 +283,43 @@ err:
     return rc;
 }
 
-/* Are this row's reactions and counters to be taken? */
-static enum br_rc counters_win(struct put *p, bool *win, struct br_err *err)
+static enum br_rc put_counters(struct put *p, bool *changed, struct br_err *err)
 {
-    const struct br_slack_stored *old = &p->plan.old;
-    bool seen, variant;
+    sqlite3_stmt *st;
     enum br_rc rc;
-    *win = false;
-    if (old->counters_hash == p->plan.counters_hash)
-        return BR_OK;
-    BR_TRY(br_slack_import_seen(p->s, p->m->channel_id, p->m->ts, &seen, err));
-    if (!seen) {
-        BR_TRY(is_variant(p, &variant, err));
-        *win = !variant;
-    } else if (p->plan.verdict == BR_VERDICT_SAME && (int64_t)p->m->raw_len > old->raw_length) {
-        BR_TRY(remember_variant(p, old->content_hash, old->counters_hash, old->raw_length, err));
-        *win = true;
-    } else {
-        BR_TRY(remember_variant(p, p->plan.content_hash, p->plan.counters_hash, (int64_t)p->m->raw_len, err));
+    BR_TRY(br_store_stmt(p->s,
+                         "UPDATE message_metadata SET reply_count = ?4, counters_hash = ?5, counters_freshness = ?6,"
+                         " counters_raw_length = ?7, counters_raw_tag = ?8"
+                         " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
+                         &st, err));
+    br_slack_bind_text(st, 2, p->m->channel_id);
+    sqlite3_bind_int64(st, 3, p->m->ts);
+    sqlite3_bind_int64(st, 4, p->m->reply_count);
+    sqlite3_bind_int64(st, 5, p->plan.counters_hash);
+    for (int i = 0; i < 3; i++)
+        sqlite3_bind_int64(st, 6 + i, p->plan.counters_rank.n[i]);
+    BR_TRY(br_store_step_done(p->s, st, "cannot store a message in", err));
+    if (p->plan.is_new || p->plan.old.counters_hash != p->plan.counters_hash) {
+        BR_TRY(put_reactions(p, err));
+        *changed = true;
     }
 err:
     return rc;
 }
 
-/* Content stays; reactions, counters and the raw form may follow the newcomer. */
-static enum br_rc put_counters(struct put *p, bool *changed, struct br_err *err)
+/* A stored message meets another row of itself. */
+static enum br_rc put_known(struct put *p, bool *changed, struct br_err *err)
 {
-    const struct br_slack_stored *old = &p->plan.old;
-    sqlite3_stmt *st;
-    bool counters, raw;
-    enum br_rc rc;
-    BR_TRY(counters_win(p, &counters, err));
-    raw = p->plan.verdict == BR_VERDICT_SAME && (counters || (int64_t)p->m->raw_len > old->raw_length);
-    if (!counters && !raw)
+    enum br_rc rc = BR_OK;
+    if (p->plan.content_wins && p->plan.content_hash != p->plan.old.content_hash) {
+        BR_TRY(put_content(p, err));
+        *changed = true;
         return BR_OK;
-    if (raw) {
-        BR_TRY(put_raw(p, err));
-        BR_TRY(br_store_stmt(p->s,
-                             "UPDATE message_metadata SET raw_id = ?4, raw_length = ?5"
-                             " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
-                             &st, err));
-        br_slack_bind_text(st, 2, p->m->channel_id);
-        sqlite3_bind_int64(st, 3, p->m->ts);
-        br_slack_bind_positive(st, 4, p->raw_id);
-        sqlite3_bind_int64(st, 5, (int64_t)p->m->raw_len);
-        BR_TRY(br_store_step_done(p->s, st, "cannot store a message in", err));
     }
-    if (counters) {
-        BR_TRY(br_store_stmt(p->s,
-                             "UPDATE message_metadata SET reply_count = ?4, counters_hash = ?5"
-                             " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
-                             &st, err));
-        br_slack_bind_text(st, 2, p->m->channel_id);
-        sqlite3_bind_int64(st, 3, p->m->ts);
-        sqlite3_bind_int64(st, 4, p->m->reply_count);
-        sqlite3_bind_int64(st, 5, p->plan.counters_hash);
-        BR_TRY(br_store_step_done(p->s, st, "cannot store a message in", err));
-        BR_TRY(put_reactions(p, err));
-    }
-    *changed = true;
+    if (p->plan.content_wins)
+        BR_TRY(put_again(p, changed, err));
+    BR_TRY(join_thread(p, changed, err));
+    BR_TRY(fill_slot(p, changed, err));
 err:
     return rc;
 }
@@ -364,19 +334,18 @@ enum br_rc br_slack_put_message(struct br_store *s, const struct br_slack_messag
     if (m->ts <= 0)
         return br_fail(err, BR_E_DATA, "a message without time stamp");
     BR_TRY(br_slack_plan_put(s, m, &p.plan, err));
-    if (p.plan.deleted) {
-        *outcome = BR_PUT_STALE;
-    } else if (p.plan.verdict == BR_VERDICT_WINS) {
-        BR_TRY(put_winner(&p, outcome, err));
-    } else {
-        BR_TRY(join_thread(&p, &changed, err));
-        BR_TRY(fill_slot(&p, &changed, err));
-        if (p.plan.verdict != BR_VERDICT_OLDER)
+    if (!p.plan.deleted) {
+        BR_TRY(p.plan.is_new ? put_content(&p, err) : put_known(&p, &changed, err));
+        if (!p.plan.old.exists)
+            BR_TRY(put_reactions(&p, err)); /* the new row has its counters already */
+        else if (p.plan.counters_win)
             BR_TRY(put_counters(&p, &changed, err));
-        *outcome = changed                                  ? BR_PUT_UPDATED
-                   : p.plan.verdict == BR_VERDICT_OLDER ? BR_PUT_STALE
-                                                        : BR_PUT_UNCHANGED;
     }
+    *outcome = p.plan.deleted ? BR_PUT_STALE
+               : p.plan.is_new ? BR_PUT_NEW
+               : changed       ? BR_PUT_UPDATED
+               : p.plan.older  ? BR_PUT_STALE
+                               : BR_PUT_UNCHANGED;
     BR_TRY(br_slack_import_note(s, m->channel_id, m->ts, *outcome, err));
 err:
     return rc;

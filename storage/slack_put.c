@@ -78,38 +78,33 @@ static enum br_rc change_member(struct br_store *s, const char *sql, const char 
     return br_store_step_done(s, st, "cannot store a member in", err);
 }
 
-/* Drops stored members that are not among the sorted ones. A row deleted under the reading statement is safe only
- * behind it, so one is looked for at a time; members leave rarely. */
+/* Drops stored members that are not among the sorted ones: looked for first, since a row deleted under the reading statement is safe
+ * only behind it. */
 static enum br_rc drop_former_members(struct br_store *s, const char *channel_id, const char **sorted, size_t n,
                                       struct br_err *err)
 {
     enum br_rc rc;
     sqlite3_stmt *st;
-    char former[64];
+    struct br_buf former; /* ids, each with its NUL */
     bool row;
+    br_buf_init(&former, (size_t)1 << 30);
+    BR_TRY(br_store_stmt(s, "SELECT user_id FROM channel_members WHERE workspace_id = ?1 AND channel_id = ?2", &st, err));
+    br_slack_bind_text(st, 2, channel_id);
     for (;;) {
-        former[0] = 0;
-        BR_TRY(br_store_stmt(s, "SELECT user_id FROM channel_members WHERE workspace_id = ?1 AND channel_id = ?2", &st,
-                             err));
-        br_slack_bind_text(st, 2, channel_id);
-        for (;;) {
-            BR_TRY(br_slack_step(s, st, &row, err));
-            if (!row)
-                break;
-            const char *id = br_slack_column_text(st, 0);
-            if (!n || !bsearch(&id, sorted, n, sizeof(*sorted), by_text)) {
-                strncat(former, id, sizeof(former) - 1);
-                sqlite3_reset(st);
-                break;
-            }
-        }
-        if (!former[0])
-            return BR_OK;
+        BR_TRY(br_slack_step(s, st, &row, err));
+        if (!row)
+            break;
+        const char *id = br_slack_column_text(st, 0);
+        if (!n || !bsearch(&id, sorted, n, sizeof(*sorted), by_text))
+            br_buf_add(&former, id, strlen(id) + 1);
+    }
+    BR_TRY(br_buf_status(&former, err));
+    for (size_t at = 0; at < former.len; at += strlen(former.data + at) + 1)
         BR_TRY(change_member(s,
                              "DELETE FROM channel_members WHERE workspace_id = ?1 AND channel_id = ?2 AND user_id = ?3",
-                             channel_id, former, err));
-    }
+                             channel_id, former.data + at, err));
 err:
+    br_buf_free(&former);
     return rc;
 }
 

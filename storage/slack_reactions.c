@@ -54,11 +54,9 @@ enum br_rc br_slack_each_folded(struct br_store *s, const char *channel_id, int6
     bool row;
     /* The unary + keeps SQLite on the primary key: the index by folded name would walk every message that has it. */
     BR_TRY(br_store_stmt(s,
-                         "SELECT r.folded, max(max(r.count), (SELECT count(DISTINCT u.user_id)"
-                         "  FROM reactions o JOIN reaction_users u USING(workspace_id, channel_id, ts, name)"
-                         "  WHERE o.workspace_id = ?1 AND o.channel_id = ?2 AND o.ts = ?3"
-                         "  AND +o.folded = r.folded)) AS n"
-                         " FROM reactions r WHERE r.workspace_id = ?1 AND r.channel_id = ?2 AND r.ts = ?3"
+                         "SELECT r.folded, max(max(r.count), count(DISTINCT u.user_id)) AS n"
+                         " FROM reactions r LEFT JOIN reaction_users u USING(workspace_id, channel_id, ts, name)"
+                         " WHERE r.workspace_id = ?1 AND r.channel_id = ?2 AND r.ts = ?3"
                          " GROUP BY +r.folded ORDER BY n DESC, r.folded",
                          &st, err));
     br_slack_bind_text(st, 2, channel_id);

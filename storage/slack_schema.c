@@ -69,6 +69,11 @@ const char *const br_slack_schema[] = {
     " needs_vector INTEGER NOT NULL DEFAULT 0,"
     " content_hash INTEGER NOT NULL DEFAULT 0,"
     " counters_hash INTEGER NOT NULL DEFAULT 0,"
+    " freshness INTEGER NOT NULL DEFAULT 0," /* of the source that content came from */
+    " raw_tag INTEGER NOT NULL DEFAULT 0," /* first half of the raw form's hash */
+    " counters_freshness INTEGER NOT NULL DEFAULT 0," /* these three: of the source that reactions and reply_count came from */
+    " counters_raw_length INTEGER NOT NULL DEFAULT 0,"
+    " counters_raw_tag INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY(workspace_id, channel_id, ts),"
     " FOREIGN KEY(workspace_id, channel_id) REFERENCES channels(workspace_id, channel_id),"
     " FOREIGN KEY(workspace_id, content_id) REFERENCES content(workspace_id, content_id)"
@@ -85,19 +90,9 @@ const char *const br_slack_schema[] = {
     "CREATE INDEX messages_by_reactions ON message_metadata(workspace_id, reactions_total, ts)"
     " WHERE reactions_total > 0",
     "CREATE INDEX messages_by_content ON message_metadata(workspace_id, content_id) WHERE content_id IS NOT NULL",
-    "CREATE INDEX messages_by_slot ON message_metadata(workspace_id, slot) WHERE slot IS NOT NULL",
+    "CREATE UNIQUE INDEX messages_by_slot ON message_metadata(workspace_id, slot) WHERE slot IS NOT NULL",
     "CREATE INDEX messages_without_vector ON message_metadata(workspace_id, channel_id, ts)"
     " WHERE needs_vector = 1 AND slot IS NULL",
-
-    /* Rows of a message that lost to another row of the same source: see slack_merge.c. */
-    "CREATE TABLE message_variants("
-    " workspace_id TEXT NOT NULL,"
-    " channel_id TEXT NOT NULL,"
-    " ts INTEGER NOT NULL,"
-    " row_hash INTEGER NOT NULL,"
-    " PRIMARY KEY(workspace_id, channel_id, ts, row_hash),"
-    " FOREIGN KEY(workspace_id, channel_id, ts) REFERENCES message_metadata(workspace_id, channel_id, ts)"
-    ") STRICT, WITHOUT ROWID",
 
     "CREATE TABLE reactions("
     " workspace_id TEXT NOT NULL,"
@@ -153,7 +148,7 @@ const char *const br_slack_schema[] = {
     " FOREIGN KEY(workspace_id, slot) REFERENCES slots(workspace_id, slot) DEFERRABLE INITIALLY DEFERRED"
     ") STRICT, WITHOUT ROWID",
     "CREATE INDEX passages_by_content ON passages(workspace_id, content_id)",
-    "CREATE INDEX passages_by_slot ON passages(workspace_id, slot) WHERE slot IS NOT NULL",
+    "CREATE UNIQUE INDEX passages_by_slot ON passages(workspace_id, slot) WHERE slot IS NOT NULL",
     "CREATE INDEX passages_without_vector ON passages(workspace_id, channel_id) WHERE slot IS NULL",
 
     "CREATE TABLE dirty_threads("
