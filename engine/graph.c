@@ -117,8 +117,10 @@ enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struc
     char path[BR_PATH_MAX], file[64];
     enum br_rc rc;
     BR_TRY(br_store_info(s, &info, err));
-    if (!g->index || g->applied_seq == info.ckpt_seq || !br_index_count(g->index))
+    if (!g->index || !br_index_count(g->index))
         return BR_OK;
+    if (strcmp(g->ckpt_file, info.ckpt_file) == 0 && g->applied_seq == info.ckpt_seq)
+        return BR_OK; /* what the store names is what is open; a checkpoint that was lost or refused is written again */
     memcpy(id.store_uuid, info.uuid, sizeof id.store_uuid);
     id.generation = info.generation;
     id.applied_seq = g->applied_seq;

@@ -545,79 +545,6 @@ err:
     return rc;
 }
 
-/* Opens the workspace's store for writing, making it when it is new. scratch: of a dry run on a workspace that does not exist. */
-static enum br_rc open_writer(struct import *im, const struct br_source_workspace *w, const char *dir, bool exists, struct br_err *err)
-{
-    const struct br_model_info *m = br_model_info(im->home->model);
-    struct br_store_info info;
-    enum br_rc rc;
-    if (!exists) {
-        struct br_store_spec spec = {.workspace_id = w->id,
-                                     .name = im->opt->name ? im->opt->name : w->name,
-                                     .domain = w->domain,
-                                     .model_id = m->id,
-                                     .dim = m->dim};
-        return br_store_create(im->home->io, dir, &spec, &im->writer, err);
-    }
-    BR_TRY(br_store_open(im->home->io, dir, BR_STORE_WRITE, &im->writer, err));
-    BR_TRY(br_store_info(im->writer, &info, err));
-    BR_TRY(br_home_check_model(im->home, &info, err));
-    snprintf(im->report->name, sizeof im->report->name, "%s", info.name);
-    bool relabel = (im->opt->name && strcmp(im->opt->name, info.name) != 0) || (w->domain && !info.domain[0]);
-    if (relabel && !im->opt->dry_run) {
-        uint64_t seq;
-        BR_TRY(br_store_begin(im->writer, err));
-        BR_TRY(br_store_set_label(im->writer, im->opt->name, info.domain[0] ? NULL : w->domain, err));
-        BR_TRY(br_store_commit(im->writer, &seq, err));
-    }
-    br_store_sweep(im->writer);
-err:
-    return rc;
-}
-
-static void close_import(struct import *im)
-{
-    br_pipeline_free(im->pipeline);
-    br_graph_close(&im->graph);
-    if (im->reader != im->writer)
-        br_store_close(im->reader);
-    br_store_close(im->writer);
-    br_name_map_free(im->users);
-    br_name_map_free(im->channels);
-    br_buf_free(&im->text);
-    br_buf_free(&im->raw);
-}
-
-static enum br_rc import_into(struct import *im, struct br_source *src, size_t i, const char *dir, bool exists, struct br_err *err)
-{
-    enum br_rc rc;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    BR_TRY(open_writer(im, br_source_workspace(src, i), dir, exists, err));
-    if (im->opt->dry_run) {
-        BR_TRY(br_store_begin(im->writer, err));
-        im->reader = im->writer;
-    } else {
-        BR_TRY(br_store_open(im->home->io, dir, BR_STORE_READ, &im->reader, err));
-        br_graph_open(&im->graph, im->home->io, im->writer, NULL);
-        BR_TRY(br_graph_follow(&im->graph, im->writer, err));
-    }
-    BR_TRY(br_slack_import_begin(im->writer, err));
-    struct br_pipeline_config cfg = {.home = im->home,
-                                     .writer = im->writer,
-                                     .graph = &im->graph,
-                                     .threads = cpus > 0 ? (unsigned)cpus : 1,
-                                     .dry_run = im->opt->dry_run,
-                                     .ctx = im,
-                                     .tick = report_progress};
-    BR_TRY(br_pipeline_new(&cfg, &im->pipeline, err));
-    BR_TRY(run_stages(im, src, i, err));
-    im->report->embedded = br_pipeline_embedded(im->pipeline);
-err:
-    if (im->opt->dry_run && im->writer)
-        br_store_rollback(im->writer);
-    return rc;
-}
-
 struct scratch {
     const struct br_io *io;
     const char *dir;
@@ -661,14 +588,112 @@ static enum br_rc make_scratch(const struct br_io *io, char *dir, size_t n, stru
     return err->rc;
 }
 
+static enum br_rc open_stored(struct import *im, const struct br_source_workspace *w, const char *dir, struct br_err *err)
+{
+    struct br_store_info info;
+    enum br_rc rc;
+    BR_TRY(br_store_open(im->home->io, dir, BR_STORE_WRITE, &im->writer, err));
+    BR_TRY(br_store_info(im->writer, &info, err));
+    BR_TRY(br_home_check_model(im->home, &info, err));
+    snprintf(im->report->name, sizeof im->report->name, "%s", info.name);
+    bool relabel = (im->opt->name && strcmp(im->opt->name, info.name) != 0) || (w->domain && !info.domain[0]);
+    if (relabel && !im->opt->dry_run) {
+        uint64_t seq;
+        BR_TRY(br_store_begin(im->writer, err));
+        BR_TRY(br_store_set_label(im->writer, im->opt->name, info.domain[0] ? NULL : w->domain, err));
+        BR_TRY(br_store_commit(im->writer, &seq, err));
+    }
+    br_store_sweep(im->writer);
+err:
+    return rc;
+}
+
+/* The workspace's store for writing. The directory decides whether there is one, not the registry: a creation that was cut short left
+ * none. A dry run makes its own elsewhere: scratch and dir then name the place. */
+static enum br_rc open_writer(struct import *im, const struct br_source_workspace *w, char dir[BR_PATH_MAX],
+                              char scratch[BR_PATH_MAX - 16], struct br_err *err)
+{
+    const struct br_model_info *m = br_model_info(im->home->model);
+    struct br_store_spec spec = {.workspace_id = w->id,
+                                 .name = im->opt->name ? im->opt->name : w->name,
+                                 .domain = w->domain,
+                                 .model_id = m->id,
+                                 .dim = m->dim};
+    struct br_err first = {0};
+    enum br_rc rc = open_stored(im, w, dir, &first);
+    if (rc != BR_E_NOTFOUND) {
+        if (rc != BR_OK)
+            *err = first;
+        return rc;
+    }
+    if (im->opt->dry_run) {
+        BR_TRY(make_scratch(im->home->io, scratch, BR_PATH_MAX - 16, err));
+        snprintf(dir, BR_PATH_MAX, "%s/store", scratch);
+    }
+    BR_TRY(br_store_create(im->home->io, dir, &spec, &im->writer, err));
+err:
+    return rc;
+}
+
+/* After the store exists: a row without a store would be a workspace that cannot be opened. */
+static enum br_rc register_workspace(struct import *im, struct br_registry *reg, const char *id, struct br_err *err)
+{
+    char found[65];
+    bool known = br_registry_find(reg, id, found, NULL) == BR_OK && strcmp(found, id) == 0;
+    if (im->opt->dry_run || (known && !im->opt->name))
+        return BR_OK;
+    return br_registry_add(reg, id, im->opt->name ? im->opt->name : im->report->name, err);
+}
+
+static void close_import(struct import *im)
+{
+    br_pipeline_free(im->pipeline);
+    br_graph_close(&im->graph);
+    if (im->reader != im->writer)
+        br_store_close(im->reader);
+    br_store_close(im->writer);
+    br_name_map_free(im->users);
+    br_name_map_free(im->channels);
+    br_buf_free(&im->text);
+    br_buf_free(&im->raw);
+}
+
+static enum br_rc import_into(struct import *im, struct br_source *src, size_t i, const char *dir, struct br_err *err)
+{
+    enum br_rc rc;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    if (im->opt->dry_run) {
+        BR_TRY(br_store_begin(im->writer, err));
+        im->reader = im->writer;
+    } else {
+        BR_TRY(br_store_open(im->home->io, dir, BR_STORE_READ, &im->reader, err));
+        br_graph_open(&im->graph, im->home->io, im->writer, NULL);
+        BR_TRY(br_graph_follow(&im->graph, im->writer, err));
+    }
+    BR_TRY(br_slack_import_begin(im->writer, err));
+    struct br_pipeline_config cfg = {.home = im->home,
+                                     .writer = im->writer,
+                                     .graph = &im->graph,
+                                     .threads = cpus > 0 ? (unsigned)cpus : 1,
+                                     .dry_run = im->opt->dry_run,
+                                     .ctx = im,
+                                     .tick = report_progress};
+    BR_TRY(br_pipeline_new(&cfg, &im->pipeline, err));
+    BR_TRY(run_stages(im, src, i, err));
+    im->report->embedded = br_pipeline_embedded(im->pipeline);
+err:
+    if (im->opt->dry_run && im->writer)
+        br_store_rollback(im->writer);
+    return rc;
+}
+
 static enum br_rc import_workspace(struct br_home *h, struct br_source *src, size_t i, const struct br_import_options *opt,
                                    struct br_import_report *report, struct br_err *err)
 {
     const struct br_source_workspace *w = br_source_workspace(src, i);
     struct import im = {.home = h, .opt = opt, .report = report};
     struct br_registry *reg = NULL;
-    char dir[BR_PATH_MAX], scratch[BR_PATH_MAX - 16] = "", id[65];
-    bool exists;
+    char dir[BR_PATH_MAX], scratch[BR_PATH_MAX - 16] = "";
     enum br_rc rc;
     clock_gettime(CLOCK_MONOTONIC, &im.started);
     im.reported = im.started;
@@ -681,18 +706,10 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     BR_TRY(br_name_map_new(&im.users, err));
     BR_TRY(br_name_map_new(&im.channels, err));
     BR_TRY(br_registry_open(h->io, h->path, !opt->dry_run, &reg, NULL, err));
-    exists = br_registry_find(reg, w->id, id, NULL) == BR_OK && strcmp(id, w->id) == 0;
-    if (!exists && opt->dry_run) {
-        BR_TRY(make_scratch(h->io, scratch, sizeof scratch, err));
-        snprintf(dir, sizeof dir, "%s/store", scratch);
-    } else {
-        BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
-    }
-    if (!exists && !opt->dry_run)
-        BR_TRY(br_registry_add(reg, w->id, opt->name ? opt->name : w->name, err));
-    BR_TRY(import_into(&im, src, i, dir, exists, err));
-    if (exists && opt->name && !opt->dry_run)
-        BR_TRY(br_registry_add(reg, w->id, opt->name, err));
+    BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
+    BR_TRY(open_writer(&im, w, dir, scratch, err));
+    BR_TRY(register_workspace(&im, reg, w->id, err));
+    BR_TRY(import_into(&im, src, i, dir, err));
     report->seconds = seconds_since(&im.started);
 err:
     close_import(&im);

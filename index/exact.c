@@ -26,6 +26,8 @@ static void sink(struct br_hit *hits, size_t n, size_t i)
 void br_topk_push(struct br_hit *hits, size_t *n, size_t k, uint64_t slot, float similarity)
 {
     struct br_hit hit = {.slot = slot, .similarity = similarity};
+    if (similarity != similarity) /* not a number: nothing compares with it, and on top of the heap it would keep all others out */
+        return;
     if (*n == k) {
         if (k && better(&hit, &hits[0])) {
             hits[0] = hit;

@@ -189,6 +189,11 @@ static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const s
     s->passed_n = 0;
     s->passed_cap = n_rerank;
     br_search_layer(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
+    *n_out = 0;
+    /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
+     * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
+    if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))
+        return BR_OK;
     const struct br_cand *found = filtering ? s->passed : s->pool;
     size_t n = BR_MIN(filtering ? s->passed_n : s->pool_n, n_rerank);
     for (size_t i = 0; i < n; i++) {
@@ -196,7 +201,6 @@ static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const s
         if (row)
             br_prefetch(row, BR_MIN(ix->dim * sizeof(float), (size_t)512));
     }
-    *n_out = 0;
     for (size_t i = 0; i < n; i++)
         rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
     br_topk_sort(out, *n_out);

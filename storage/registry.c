@@ -27,7 +27,17 @@ static enum br_rc path_of(const struct br_registry *r, const char *tail, char *o
     return BR_OK;
 }
 
-/* mkdir -p, every new directory 0700. */
+static int sync_parent(const struct br_io *io, const char *path)
+{
+    char parent[BR_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return io->sync_dir(io->ctx, ".");
+    snprintf(parent, sizeof(parent), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    return io->sync_dir(io->ctx, parent);
+}
+
+/* mkdir -p, every new directory 0700 and durable. */
 static enum br_rc make_dirs(const struct br_io *io, const char *path, struct br_err *err)
 {
     char p[BR_PATH_MAX];
@@ -41,6 +51,8 @@ static enum br_rc make_dirs(const struct br_io *io, const char *path, struct br_
         struct br_io_stat st;
         if (io->stat(io->ctx, p, &st) < 0) { /* looked at first: mkdir of an existing one fails with EROFS on read-only media */
             int r = io->mkdir(io->ctx, p, 0700);
+            if (r == 0) /* its entry is in the directory above */
+                r = sync_parent(io, p);
             if (r < 0 && r != -EEXIST)
                 return br_fail_errno(err, -r, "cannot create the home directory %s", path);
         } else if (!st.is_dir) {
@@ -131,28 +143,40 @@ static enum br_rc each_directory(const struct br_registry *r, enum br_rc (*fn)(v
 
 /* --- registry.db --- */
 
+static enum br_rc add_cb(void *ctx, const char *id, const char *name)
+{
+    return br_registry_add(ctx, id, name, NULL);
+}
+
+/* The table and a row for every directory there is, in one transaction: half a registry would hide workspaces for good. */
 static enum br_rc make_table(struct br_registry *r, struct br_err *err)
 {
-    char sql[512];
-    snprintf(sql, sizeof(sql),
-             "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS workspaces(id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
-             " created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-             "PRAGMA application_id=%d; PRAGMA user_version=1; COMMIT",
-             BR_REGISTRY_APPLICATION_ID);
-    enum br_rc rc = br_sql_exec(r->db, sql, r->db_path, err);
-    if (rc != BR_OK && !sqlite3_get_autocommit(r->db))
+    enum br_rc rc;
+    char pragmas[96];
+    snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=1", BR_REGISTRY_APPLICATION_ID);
+    BR_TRY(br_sql_exec(r->db, "BEGIN IMMEDIATE", r->db_path, err));
+    BR_TRY(br_sql_exec(r->db,
+                       "CREATE TABLE IF NOT EXISTS workspaces(id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                       " created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+                       r->db_path, err));
+    BR_TRY(each_directory(r, add_cb, r, err));
+    BR_TRY(br_sql_exec(r->db, pragmas, r->db_path, err));
+    BR_TRY(br_sql_exec(r->db, "COMMIT", r->db_path, err));
+    return BR_OK;
+err:
+    if (!sqlite3_get_autocommit(r->db))
         sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
-    return rc;
+    return br_fail(err, rc, "cannot fill %s", r->db_path);
 }
 
 /* Opens registry.db and looks whether it is one. *usable false without an error: absent or damaged. */
-static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, bool *fresh, struct br_err *err)
+static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, struct br_err *err)
 {
     struct br_err why = {0};
     int64_t app = 0, version = 0;
     enum br_rc rc;
     struct br_io_stat st;
-    *usable = *fresh = false;
+    *usable = false;
     if (r->io->stat(r->io->ctx, r->db_path, &st) < 0 && !create)
         return BR_OK;
     BR_TRY(br_sql_open(r->io, r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, &r->db, &why));
@@ -163,7 +187,6 @@ static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, bool
     if (version > 1)
         BR_TRY(br_fail(err, BR_E_DATA, "%s was made by a newer program", r->db_path));
     if (app == 0 && version == 0) {
-        *fresh = create;
         if (create)
             BR_TRY(make_table(r, &why));
         *usable = create;
@@ -192,29 +215,21 @@ err:
     return br_fail(err, rc, "%s", why.msg);
 }
 
-static enum br_rc add_cb(void *ctx, const char *id, const char *name)
-{
-    struct br_err ignored = {0};
-    return br_registry_add(ctx, id, name, &ignored);
-}
-
 static enum br_rc open_or_rebuild(struct br_registry *r, bool create, struct br_err *err)
 {
-    bool usable, fresh;
+    bool usable;
     char damaged[BR_PATH_MAX];
     enum br_rc rc;
-    BR_TRY(open_db(r, create, &usable, &fresh, err));
+    BR_TRY(open_db(r, create, &usable, err));
     if (!usable && create) {
         BR_TRY(path_of(r, "registry.db.damaged", damaged, sizeof(damaged), err));
         int e = r->io->rename(r->io->ctx, r->db_path, damaged);
         if (e < 0)
             BR_TRY(br_fail_errno(err, -e, "cannot put the damaged %s aside", r->db_path));
-        BR_TRY(open_db(r, true, &usable, &fresh, err));
+        BR_TRY(open_db(r, true, &usable, err));
         if (!usable)
             BR_TRY(br_fail(err, BR_E_IO, "cannot make %s", r->db_path));
     }
-    if (fresh && each_directory(r, add_cb, r, err) != BR_OK)
-        BR_TRY(br_fail(err, BR_E_IO, "cannot fill %s", r->db_path));
 err:
     return rc;
 }

@@ -205,6 +205,7 @@ BR_MUST_USE enum br_rc br_slack_channel_statuses(struct br_store *s,
 /* Messages that need a vector and have no live slot ("missing"), as against those that need none; live slots no document names. */
 struct br_slack_report {
     uint64_t missing_vectors, orphan_vectors, missing_content, dirty_threads;
+    uint64_t wrong_words; /* documents without keyword row, and keyword rows without document */
     char first_problem[256];
 };
 BR_MUST_USE enum br_rc br_slack_verify(struct br_store *s, struct br_slack_report *r, struct br_err *err);

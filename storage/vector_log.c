@@ -4,8 +4,8 @@
  *   0                   4096    header (log_file.c)
  *   4096 + s * stride   stride  slot s: dim float32, little endian; stride = 4 * dim
  * A row is valid when a live row of the table `slots` names its slot and checksum (XXH3-64 of the row). Every batch
- * starts on a page of its own, so that no page with acknowledged rows is written again: slots skipped to get there are
- * never live. */
+ * starts on a page of its own, so that no page with acknowledged rows is written again. The slots up to there belong to the batch
+ * before, are never live, and hold zeros: a scan may read every row below the tail. */
 #include "vector_log.h"
 
 #include <math.h>
@@ -54,9 +54,15 @@ void br_vector_log_close(struct br_vector_log *v)
     v->n = v->alloc = 0;
 }
 
+/* Slots a batch's first one is a multiple of. */
+static uint64_t alignment(const struct br_vector_log *v)
+{
+    return BR_LOG_PAGE / gcd(BR_LOG_PAGE, v->stride);
+}
+
 void br_vector_log_begin(struct br_vector_log *v, uint64_t tail)
 {
-    uint64_t align = BR_LOG_PAGE / gcd(BR_LOG_PAGE, v->stride);
+    uint64_t align = alignment(v);
     v->first = (tail + align - 1) / align * align;
     v->n = 0;
 }
@@ -66,20 +72,28 @@ uint64_t br_vector_log_offset(const struct br_vector_log *v, uint64_t slot)
     return BR_LOG_HEADER + slot * v->stride;
 }
 
+static enum br_rc make_room(struct br_vector_log *v, size_t rows, struct br_err *err)
+{
+    if (rows <= v->alloc)
+        return BR_OK;
+    size_t alloc = BR_MAX(rows, v->alloc ? v->alloc * 2 : 256);
+    float *p = realloc(v->rows, alloc * v->stride);
+    if (!p)
+        return br_fail_nomem(err);
+    v->rows = p;
+    v->alloc = alloc;
+    return BR_OK;
+}
+
 enum br_rc br_vector_log_append(struct br_vector_log *v, const float *vector, uint64_t *slot, uint64_t *checksum,
                                 struct br_err *err)
 {
     for (uint32_t i = 0; i < v->dim; i++)
         if (!isfinite(vector[i]))
             return br_fail(err, BR_E_DATA, "a vector has a component that is not a finite number");
-    if (v->n == v->alloc) {
-        size_t alloc = v->alloc ? v->alloc * 2 : 256;
-        float *p = realloc(v->rows, alloc * v->stride);
-        if (!p)
-            return br_fail_nomem(err);
-        v->rows = p;
-        v->alloc = alloc;
-    }
+    enum br_rc rc = make_room(v, v->n + 1, err);
+    if (rc != BR_OK)
+        return rc;
     memcpy(v->rows + v->n * v->dim, vector, v->stride);
     *slot = v->first + v->n++;
     *checksum = br_vector_checksum(vector, v->dim);
@@ -90,9 +104,13 @@ enum br_rc br_vector_log_flush(struct br_vector_log *v, struct br_err *err)
 {
     if (v->n == 0)
         return BR_OK;
-    enum br_rc rc = br_log_reserve(&v->log, br_vector_log_offset(v, v->first + v->n), err);
-    if (rc == BR_OK)
-        rc = br_log_write(&v->log, v->rows, v->n * v->stride, br_vector_log_offset(v, v->first), err);
+    size_t align = (size_t)alignment(v), padded = (v->n + align - 1) / align * align;
+    enum br_rc rc;
+    BR_TRY(make_room(v, padded, err));
+    memset(v->rows + v->n * v->dim, 0, (padded - v->n) * v->stride);
+    BR_TRY(br_log_reserve(&v->log, br_vector_log_offset(v, v->first + padded), err));
+    BR_TRY(br_log_write(&v->log, v->rows, padded * v->stride, br_vector_log_offset(v, v->first), err));
+err:
     return rc;
 }
 

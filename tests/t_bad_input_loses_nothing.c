@@ -153,8 +153,58 @@ static void a_damaged_graph_costs_nothing_but_time(void **state)
     br_home_close(home);
     assert_int_equal(unlink(graph), 0);
     assert_int_equal(count_hits(dir), before);
-    assert_int_equal(import_status(dir, tiny, &err), 0);
+    assert_int_equal(import_status(dir, tiny, &err), 0); /* nothing new, and yet the graph is written again */
+    home = e2e_home(dir, NULL);
+    assert_int_equal(br_verify(home, NULL, true, &v, &err), 0);
+    assert_true(v.ok);
+    assert_true(v.graph_nodes > 0);
+    br_home_close(home);
     assert_int_equal(count_hits(dir), before);
+    e2e_remove_tree(dir);
+}
+
+/* What a kill while a workspace is being made can leave: any first part of the files, none of them with a store in it. */
+static void a_creation_that_was_cut_short_is_done_again(void **state)
+{
+    (void)state;
+    char dir[1024], path[2048];
+    struct br_error err = {0};
+    for (int left = 0; left < 3; left++) {
+        e2e_scratch(dir, sizeof dir);
+        snprintf(path, sizeof path, "%s/workspaces", dir);
+        assert_int_equal(mkdir(path, 0700), 0);
+        snprintf(path, sizeof path, "%s/workspaces/T01TORTURE1", dir);
+        assert_int_equal(mkdir(path, 0700), 0);
+        static const char *const names[] = {"LOCK", "content.1", "metadata.db"};
+        for (int i = 0; i <= left; i++) {
+            snprintf(path, sizeof path, "%s/workspaces/T01TORTURE1/%s", dir, names[i]);
+            fclose(fopen(path, "w"));
+        }
+        assert_int_equal(import_status(dir, tiny, &err), 0);
+        struct br_home *home = e2e_home(dir, NULL);
+        e2e_verify(home, "T01TORTURE1");
+        br_home_close(home);
+        e2e_remove_tree(dir);
+    }
+}
+
+/* registry.db is a convenience: without it the directories tell. */
+static void a_lost_registry_is_made_again(void **state)
+{
+    (void)state;
+    char dir[1024], path[2048];
+    struct br_error err = {0};
+    struct br_workspace_names names = {0};
+    e2e_scratch(dir, sizeof dir);
+    assert_int_equal(import_status(dir, tiny, &err), 0);
+    snprintf(path, sizeof path, "%s/registry.db", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(import_status(dir, sample, &err), 0);
+    struct br_home *home = e2e_home(dir, NULL);
+    assert_int_equal(br_home_workspaces(home, &names, &err), 0);
+    assert_int_equal(names.count, 2);
+    br_workspace_names_free(&names);
+    br_home_close(home);
     e2e_remove_tree(dir);
 }
 
@@ -219,6 +269,8 @@ int main(void)
         cmocka_unit_test(a_home_that_cannot_be_written_is_one_line),
         cmocka_unit_test(a_second_writer_is_told_so),
         cmocka_unit_test(a_damaged_graph_costs_nothing_but_time),
+        cmocka_unit_test(a_creation_that_was_cut_short_is_done_again),
+        cmocka_unit_test(a_lost_registry_is_made_again),
         cmocka_unit_test(a_damaged_vector_is_found_by_deep_verify),
         cmocka_unit_test(a_full_disk_keeps_what_is_stored),
     };

@@ -1,11 +1,17 @@
 /* Every real export gives exactly the counts an independent plain reader found in it, and the two stores agree afterwards. With a tiny model: the
- * counts do not depend on it. The sample in the repository always; the larger ones where they are (and not under TSan, for time). */
+ * counts do not depend on it. The sample in the repository always; the larger ones where they are (and not under TSan, for time). Under
+ * ASan the two largest are parsed, rendered, cut and stored as a dry run does it, without vectors: a sanitized model would take most of an hour. */
 #include "tiny_model.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define LARGE 0
 #else
 #define LARGE 1
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED false
 #endif
 
 static char model[2048];
@@ -15,19 +21,36 @@ static uint64_t expected(const json_t *o, const char *key)
     return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
+static void compare(const struct br_import_report *r, const json_t *e)
+{
+    assert_int_equal(r->messages_new, expected(e, "messages"));
+    assert_int_equal(r->channels, expected(e, "channels_in_list"));
+    assert_int_equal(r->users, expected(e, "users_in_list"));
+    assert_int_equal(r->threads, expected(e, "threads"));
+    assert_int_equal(r->reactions, expected(e, "reaction_count_sum"));
+    assert_int_equal(r->files, expected(e, "file_entries"));
+    assert_int_equal(r->n_warnings, 0);
+}
+
+static void dry_run_and_compare(const char *zip, const json_t *e)
+{
+    char dir[1024];
+    e2e_scratch(dir, sizeof dir);
+    struct br_home *home = e2e_home(dir, model);
+    struct br_import_reports r = e2e_import(home, zip, true);
+    compare(&r.sum, e);
+    br_import_reports_free(&r);
+    br_home_close(home);
+    e2e_remove_tree(dir);
+}
+
 static void import_and_compare(const char *zip, const json_t *e)
 {
     char dir[1024];
     e2e_scratch(dir, sizeof dir);
     struct br_home *home = e2e_home(dir, model);
     struct br_import_reports r = e2e_import(home, zip, false);
-    assert_int_equal(r.sum.messages_new, expected(e, "messages"));
-    assert_int_equal(r.sum.channels, expected(e, "channels_in_list"));
-    assert_int_equal(r.sum.users, expected(e, "users_in_list"));
-    assert_int_equal(r.sum.threads, expected(e, "threads"));
-    assert_int_equal(r.sum.reactions, expected(e, "reaction_count_sum"));
-    assert_int_equal(r.sum.files, expected(e, "file_entries"));
-    assert_int_equal(r.sum.n_warnings, 0);
+    compare(&r.sum, e);
     e2e_verify(home, NULL);
     struct br_import_reports again = e2e_import(home, zip, false);
     assert_int_equal(again.sum.messages_unchanged, expected(e, "messages"));
@@ -61,8 +84,10 @@ static void every_larger_export_gives_its_counts(void **state)
             continue;
         json_t *e = json_load_file(zip, 0, NULL);
         snprintf(relative, sizeof relative, "data/exports/%s.zip", names[i]);
-        if (e && e2e_data_path(zip, sizeof zip, relative))
-            import_and_compare(zip, e);
+        if (e && e2e_data_path(zip, sizeof zip, relative)) {
+            bool whole = !SANITIZED || expected(e, "messages") < 20000;
+            (whole ? import_and_compare : dry_run_and_compare)(zip, e);
+        }
         json_decref(e);
     }
 }

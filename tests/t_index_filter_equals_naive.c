@@ -87,6 +87,33 @@ static void test_graph(void **state)
     sweep();
 }
 
+/* A filter that leaves out all of the query's own neighbourhood: what the walk met by chance further out is no answer. */
+static void test_neighbourhood_left_out(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    size_t found = 0, expected = 0;
+    ix->exact_nodes = ix->exact_matches = 0;
+    for (size_t i = 0; i < QUERIES; i++) {
+        static struct br_hit all[N];
+        struct br_hit truth[K], hits[K];
+        struct br_bitmap allow;
+        bool exhaustive;
+        const float *query = queries + i * DIM;
+        size_t n = naive(query, NULL, N, all);
+        t_ok(br_bitmap_init(&allow, rows.count, &err), &err);
+        for (size_t j = n / 2; j < n; j++)
+            br_bitmap_set(&allow, all[j].slot);
+        size_t n_truth = naive(query, &allow, K, truth);
+        size_t n_hits = t_search(ix, s, &rows, query, K, &allow, hits, &exhaustive);
+        assert_int_equal(n_hits, n_truth);
+        found += t_common(truth, n_truth, hits, n_hits);
+        expected += n_truth;
+        br_bitmap_free(&allow);
+    }
+    assert_true((double)found >= 0.97 * (double)expected);
+}
+
 static void test_removed(void **state)
 {
     (void)state;
@@ -163,7 +190,7 @@ int main(void)
     for (uint64_t slot = 0; slot < rows.count; slot += GAP)
         t_add_range(ix, &rows, slot, slot + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bitmap),  cmocka_unit_test(test_scan),          cmocka_unit_test(test_graph),
+        cmocka_unit_test(test_bitmap),  cmocka_unit_test(test_scan),          cmocka_unit_test(test_graph), cmocka_unit_test(test_neighbourhood_left_out),
         cmocka_unit_test(test_removed), cmocka_unit_test(test_caller_behind),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,6 +204,76 @@ static struct br_slack_message variant(int i)
     return m;
 }
 
+static void shuffle(int *order, int n)
+{
+    for (int i = n - 1; i > 0; i--) {
+        int j = rand() % (i + 1), t = order[i];
+        order[i] = order[j];
+        order[j] = t;
+    }
+}
+
+/* Rows of one message as several sources saw it: equal and different ages, edits, texts, authors, reactions. */
+static struct br_slack_message random_row(unsigned *seed)
+{
+    static const char *const texts[] = {"noon", "nine", "never"};
+    static const char *const raws[] = {"{a}", "{b}", "{longer}", "{longer still}"};
+    struct br_slack_message m = message(1, texts[rand_r(seed) % 3], raws[rand_r(seed) % 4]);
+    m.freshness = AT(rand_r(seed) % 3);
+    m.edited_ts = rand_r(seed) % 2 ? AT(10 + rand_r(seed) % 2) : 0;
+    m.user_id = two_users[rand_r(seed) % 2];
+    m.n_reactions = rand_r(seed) % 2;
+    m.reactions = plus_one;
+    /* the raw form of a message tells all of it: rows that differ have different ones */
+    static char pool[64][96];
+    static unsigned next;
+    char *raw = pool[next++ % 64];
+    snprintf(raw, sizeof(pool[0]), "%s %s %lld %s %zu", m.raw, m.text, (long long)m.edited_ts, m.user_id, m.n_reactions);
+    m.raw = raw;
+    m.raw_len = strlen(raw);
+    return m;
+}
+
+static void test_random_rows_end_the_same_in_any_order_and_twice(void **state)
+{
+    (void)state;
+    unsigned seed = 20150605;
+    printf("seed %u\n", seed);
+    for (int round = 0; round < 60; round++) {
+        struct br_slack_message rows[8];
+        struct br_buf want, got;
+        int order[8];
+        br_buf_init(&want, 1 << 20);
+        br_buf_init(&got, 1 << 20);
+        for (int i = 0; i < 8; i++) {
+            rows[i] = random_row(&seed);
+            order[i] = i;
+        }
+        for (int turn = 0; turn < 3; turn++) {
+            struct br_store *s = fixture_open();
+            struct br_slack_totals t;
+            for (int pass = 0; pass < 2; pass++) {
+                begin(s);
+                OK(br_slack_import_begin(s, err));
+                for (int i = 0; i < 8; i++)
+                    put(s, &rows[order[i]]);
+                commit(s);
+            }
+            OK(br_slack_import_totals(s, &t, err));
+            assert_int_equal(t.updated, 0);
+            br_buf_reset(turn ? &got : &want);
+            dump(s, false, turn ? &got : &want);
+            if (turn)
+                assert_string_equal(br_buf_str(&want), br_buf_str(&got));
+            assert_healthy(s);
+            fixture_close(s);
+            shuffle(order, 8);
+        }
+        br_buf_free(&want);
+        br_buf_free(&got);
+    }
+}
+
 static void apply_in_order(const int *order, int n, bool one_import, struct br_buf *out)
 {
     struct br_store *s = fixture_open();
@@ -224,15 +294,6 @@ static void apply_in_order(const int *order, int n, bool one_import, struct br_b
     br_buf_addf(out, "words %zu %zu %zu\n", hits(s, "edited", BR_DOC_MESSAGE), hits(s, "original", BR_DOC_MESSAGE),
                 hits(s, "reply", BR_DOC_MESSAGE));
     fixture_close(s);
-}
-
-static void shuffle(int *order, int n)
-{
-    for (int i = n - 1; i > 0; i--) {
-        int j = rand() % (i + 1), t = order[i];
-        order[i] = order[j];
-        order[j] = t;
-    }
 }
 
 static void test_order_does_not_matter(void **state)
@@ -398,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_second_import_writes_nothing),
         cmocka_unit_test(test_dry_run_gives_the_same_totals),
         cmocka_unit_test(test_order_does_not_matter),
+        cmocka_unit_test(test_random_rows_end_the_same_in_any_order_and_twice),
         cmocka_unit_test(test_reactions_follow_the_later_source),
         cmocka_unit_test(test_tombstone_erases),
         cmocka_unit_test(test_deleted_stays_deleted),
