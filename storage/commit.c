@@ -8,10 +8,10 @@
  *   5  COMMIT                             this is the acknowledgement
  * A batch is valid when step 5 happened. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition.
  *
- * The fence: a writer killed inside step 5 (or refused by a full disk) may leave its whole transaction in the WAL
- * without having published it. It stays invisible while any process has the database open, yet a later recovery would
- * find it, and by then its log ranges may hold other bytes. So the first transaction of a writing handle, before it
- * touches the logs, is a small one of its own, which overwrites the place in the WAL where such frames would begin. */
+ * The fence: a writer killed inside step 5 (or refused by a full disk, or cut off from power) may leave frames of its transaction in the
+ * WAL without having published them. They are invisible, yet frames written over their beginning could make a valid chain of them again: even
+ * a torn one can, whose sectors equal theirs. By then their log ranges may hold other bytes. So before a writing handle's first transaction
+ * the WAL is emptied: SQLite syncs the new WAL header, with new salts, before it writes a frame, and old frames never count under it. */
 #include "store_core.h"
 
 #include <string.h>
@@ -53,14 +53,18 @@ static enum br_rc begin_immediate(struct br_store *s, struct br_err *err)
 
 static enum br_rc fence(struct br_store *s, struct br_err *err)
 {
-    enum br_rc rc;
-    BR_TRY(begin_immediate(s, err));
-    BR_TRY(run(s, "UPDATE store SET fences = fences + 1", "cannot write", err));
-    BR_TRY(run(s, "COMMIT", "cannot commit", err));
-    s->fenced = true;
-    return BR_OK;
-err:
-    roll_back_sql(s);
+    sqlite3_stmt *st;
+    enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db, "PRAGMA wal_checkpoint(TRUNCATE)", s->dir, &st, err);
+    if (rc != BR_OK)
+        return rc;
+    int r = sqlite3_step(st);
+    bool busy = r == SQLITE_ROW && sqlite3_column_int(st, 0) != 0;
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_store_sql_fail(s, err, "cannot empty the write-ahead log of");
+    sqlite3_reset(st);
+    if (busy)
+        return br_fail(err, BR_E_BUSY, "another process has been reading %s for long: try again when it has finished", s->dir);
+    s->fenced = rc == BR_OK;
     return rc;
 }
 

@@ -22,8 +22,7 @@ const char *const br_core_schema[] = {
     " dim INTEGER NOT NULL CHECK(dim > 0),"
     " name TEXT NOT NULL DEFAULT '',"
     " domain TEXT NOT NULL DEFAULT '',"
-    " created_at INTEGER NOT NULL,"
-    " fences INTEGER NOT NULL DEFAULT 0" /* see commit.c */
+    " created_at INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID",
 
     /* One row a commit that changed content or slots. first_slot never falls from row to row. */
