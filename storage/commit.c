@@ -11,9 +11,11 @@
  * The fence: a writer killed inside step 5 (or refused by a full disk, or cut off from power) may leave frames of its transaction in the
  * WAL without having published them. They are invisible, yet frames written over their beginning could make a valid chain of them again: even
  * a torn one can, whose sectors equal theirs. By then their log ranges may hold other bytes. So before a writing handle's first transaction
- * the WAL is emptied: SQLite syncs the new WAL header, with new salts, before it writes a frame, and old frames never count under it. */
+ * the WAL is cut behind its last valid frame, and synced. Readers are not disturbed: they never look behind that frame. */
 #include "store_core.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 static enum br_rc writing(struct br_store *s, struct br_err *err)
@@ -51,20 +53,40 @@ static enum br_rc begin_immediate(struct br_store *s, struct br_err *err)
     return run(s, "BEGIN IMMEDIATE", "cannot begin to write", err);
 }
 
-static enum br_rc fence(struct br_store *s, struct br_err *err)
+static enum br_rc cut_wal(struct br_store *s, int64_t size, struct br_err *err)
 {
-    sqlite3_stmt *st;
-    enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db, "PRAGMA wal_checkpoint(TRUNCATE)", s->dir, &st, err);
+    char path[BR_PATH_MAX];
+    enum br_rc rc = br_path(path, s->dir, "metadata.db-wal", err);
     if (rc != BR_OK)
         return rc;
-    int r = sqlite3_step(st);
-    bool busy = r == SQLITE_ROW && sqlite3_column_int(st, 0) != 0;
-    if (r != SQLITE_ROW && r != SQLITE_DONE)
-        rc = br_store_sql_fail(s, err, "cannot empty the write-ahead log of");
-    sqlite3_reset(st);
-    if (busy)
-        return br_fail(err, BR_E_BUSY, "another process has been reading %s for long: try again when it has finished", s->dir);
-    s->fenced = rc == BR_OK;
+    int fd = s->io->open(s->io->ctx, path, O_RDWR, 0); /* SQLite's locks are on metadata.db: this file may be opened and closed */
+    if (fd == -ENOENT)
+        return BR_OK;
+    if (fd < 0)
+        return br_fail_errno(err, -fd, "cannot open %s", path);
+    int64_t now = s->io->size(s->io->ctx, fd);
+    int r = now < 0 ? (int)now : 0;
+    if (r == 0 && now > size) {
+        r = s->io->truncate(s->io->ctx, fd, size);
+        if (r == 0)
+            r = s->io->sync(s->io->ctx, fd, "write-ahead log");
+    }
+    s->io->close(s->io->ctx, fd);
+    return r < 0 ? br_fail_errno(err, -r, "cannot cut %s", path) : BR_OK;
+}
+
+static enum br_rc fence(struct br_store *s, struct br_err *err)
+{
+    int frames = 0, copied = 0;
+    int64_t page;
+    enum br_rc rc;
+    BR_TRY(br_sql_int(s->db, "PRAGMA page_size", s->dir, &page, err));
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied) != SQLITE_OK)
+        BR_TRY(br_store_sql_fail(s, err, "cannot look at the write-ahead log of"));
+    /* https://www.sqlite.org/fileformat2.html#walformat: a header of 32 bytes, then frames of 24 and a page. */
+    BR_TRY(cut_wal(s, frames > 0 ? 32 + frames * (24 + page) : 0, err));
+    s->fenced = true;
+err:
     return rc;
 }
 
