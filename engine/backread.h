@@ -135,13 +135,16 @@ struct br_messages {
 };
 BR_API void br_messages_free(struct br_messages *m);
 
-/* Newest first. before/after: exclusive, 0 none. */
+/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday (UTC), a ts, or ten digits of whole
+ * seconds. Slack's sense: after: later than all of that day; before: earlier than it. NULL gives 0. */
+BR_API int br_parse_bounds(const char *after, const char *before, int64_t *after_ts, int64_t *before_ts, struct br_error *err);
+/* before, after: exclusive, 0 none. Newest first. */
 BR_API int br_channel_messages(struct br_workspace *ws, const char *channel, size_t n, int64_t before, int64_t after,
                                struct br_messages *out, struct br_error *err);
-/* Most reacted first (distinct users over folded reactions). channel NULL: all. */
+/* Most reacted first (distinct users over folded reactions). channel NULL: all. after, before: exclusive, 0 none. */
 BR_API int br_top_messages(struct br_workspace *ws, const char *channel, int64_t after, int64_t before, size_t n,
                            struct br_messages *out, struct br_error *err);
-/* id: a permalink or CHANNEL:TS (channel id or name). Oldest first. */
+/* id: a permalink of this workspace or CHANNEL:TS (channel id or name). Oldest first. */
 BR_API int br_thread_messages(struct br_workspace *ws, const char *id, struct br_messages *out, struct br_error *err);
 BR_API int br_context_messages(struct br_workspace *ws, const char *id, size_t around, struct br_messages *out,
                                struct br_error *err);

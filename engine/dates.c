@@ -1,13 +1,14 @@
-/* dates.c - dates in filters. */
+/* dates.c - the dates people type. */
 #include "dates.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "engine_int.h"
 
-#define DAY ((int64_t)86400 * 1000000)
+#define SECOND INT64_C(1000000)
+#define DAY (86400 * SECOND)
+#define BARE_SECONDS_DIGITS 10 /* fewer would be taken for a date by whoever typed them: 20200101 */
 
 /* Microseconds at the start of a day in the proleptic Gregorian calendar (days_from_civil, H. Hinnant). */
 static int64_t day_start(int year, int month, int day)
@@ -20,47 +21,101 @@ static int64_t day_start(int year, int month, int day)
     return ((int64_t)era * 146097 + doe - 719468) * DAY;
 }
 
-static bool all_digits_and_dashes(const char *s)
+static int days_of(int year, int month)
 {
-    return *s && strspn(s, "0123456789-") == strlen(s);
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap);
+}
+
+/* Exactly n digits. */
+static bool digits(const char *s, size_t n, int64_t *value)
+{
+    *value = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return false;
+        *value = *value * 10 + (s[i] - '0');
+    }
+    return true;
+}
+
+static bool parse_day(const char *s, size_t len, int64_t *from, int64_t *to)
+{
+    int64_t y, m = 1, d = 1;
+    if (len != 4 && len != 7 && len != 10)
+        return false;
+    if (!digits(s, 4, &y) || (len > 4 && (s[4] != '-' || !digits(s + 5, 2, &m))) ||
+        (len > 7 && (s[7] != '-' || !digits(s + 8, 2, &d))))
+        return false;
+    if (m < 1 || m > 12 || d < 1 || d > days_of((int)y, (int)m))
+        return false;
+    *from = day_start((int)y, (int)m, (int)d);
+    *to = len == 10             ? *from + DAY
+          : len == 7 && m < 12 ? day_start((int)y, (int)m + 1, 1)
+                               : day_start((int)y + 1, 1, 1);
+    return true;
+}
+
+static bool parse_moment(const char *s, size_t len, int64_t *ts)
+{
+    int64_t seconds, fraction = 0;
+    size_t n = strspn(s, "0123456789");
+    if (n < 1 || n > 11 || !digits(s, n, &seconds) || (n == len && n != BARE_SECONDS_DIGITS))
+        return false;
+    if (n < len) {
+        size_t m = len - n - 1;
+        if (s[n] != '.' || m < 1 || m > 6 || !digits(s + n + 1, m, &fraction))
+            return false;
+        for (; m < 6; m++)
+            fraction *= 10;
+    }
+    *ts = seconds * SECOND + fraction;
+    return true;
+}
+
+bool br_parse_ts(const char *s, size_t n, int64_t *ts)
+{
+    char copy[24];
+    if (n < 8 || n >= sizeof copy || s[n - 7] != '.')
+        return false;
+    memcpy(copy, s, n);
+    copy[n] = 0;
+    return strlen(copy) == n && parse_moment(copy, n, ts);
 }
 
 bool br_parse_date(const char *s, int64_t *from, int64_t *to)
 {
-    int y, m, d, end = 0;
+    size_t len = strlen(s);
     if (strcmp(s, "today") == 0 || strcmp(s, "yesterday") == 0) {
-        int64_t today = (int64_t)time(NULL) * 1000000 / DAY * DAY;
+        int64_t today = (int64_t)time(NULL) * SECOND / DAY * DAY;
         *from = s[0] == 't' ? today : today - DAY;
         *to = *from + DAY;
         return true;
     }
-    if (br_parse_ts(s, strlen(s), from)) {
-        *to = *from + 1;
+    if (parse_day(s, len, from, to))
         return true;
-    }
-    size_t len = strlen(s);
-    if (!all_digits_and_dashes(s))
+    if (!parse_moment(s, len, from))
         return false;
-    if (len == 10 && sscanf(s, "%4d-%2d-%2d%n", &y, &m, &d, &end) == 3 && end == 10) {
-        if (m < 1 || m > 12 || d < 1 || d > 31)
-            return false;
-        *from = day_start(y, m, d);
-        *to = *from + DAY;
-        return true;
+    *to = *from + 1;
+    return true;
+}
+
+int br_parse_bounds(const char *after, const char *before, int64_t *after_ts, int64_t *before_ts, struct br_error *error)
+{
+    const char *const given[] = {after, before};
+    int64_t bounds[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        int64_t from, to;
+        struct br_err err = {0};
+        if (!given[i])
+            continue;
+        if (!br_parse_date(given[i], &from, &to))
+            return br_status_of(br_fail(&err, BR_E_USAGE, "\"%.60s\" is no date: give " BR_DATE_FORMS, given[i]), &err, error);
+        /* 0 is no bound: nothing is before 1970, and everything is after it. */
+        bounds[i] = i ? BR_MAX(from, INT64_C(1)) : BR_MAX(to - 1, INT64_C(0));
     }
-    end = 0;
-    if (len == 7 && sscanf(s, "%4d-%2d%n", &y, &m, &end) == 2 && end == 7) {
-        if (m < 1 || m > 12)
-            return false;
-        *from = day_start(y, m, 1);
-        *to = m == 12 ? day_start(y + 1, 1, 1) : day_start(y, m + 1, 1);
-        return true;
-    }
-    end = 0;
-    if (len == 4 && sscanf(s, "%4d%n", &y, &end) == 1 && end == 4) {
-        *from = day_start(y, 1, 1);
-        *to = day_start(y + 1, 1, 1);
-        return true;
-    }
-    return false;
+    *after_ts = bounds[0];
+    *before_ts = bounds[1];
+    return BR_STATUS_OK;
 }

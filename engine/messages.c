@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "dates.h"
 
 #define MESSAGES_BYTES_MAX ((size_t)1 << 31)
 
@@ -22,13 +25,18 @@ void br_message_list_free(struct br_message_list *l)
     l->count = l->alloc = 0;
 }
 
+static void host_of(const struct br_workspace *ws, char *out, size_t n)
+{
+    snprintf(out, n, strchr(ws->domain, '.') ? "%s" : "%s.slack.com", ws->domain);
+}
+
 /* https://<domain>.slack.com/archives/<channel>/p<ts without dot>, a reply with its root. */
 static const char *permalink(struct br_arena *a, const struct br_workspace *ws, const struct br_slack_view *v)
 {
     char link[512], domain[300];
     if (!ws->domain[0])
         return NULL;
-    snprintf(domain, sizeof domain, strchr(ws->domain, '.') ? "%s" : "%s.slack.com", ws->domain);
+    host_of(ws, domain, sizeof domain);
     int n = snprintf(link, sizeof link, "https://%s/archives/%s/p%lld", domain, v->channel_id, (long long)v->ts);
     if (v->thread_ts && v->thread_ts != v->ts && n > 0 && (size_t)n < sizeof link)
         snprintf(link + n, sizeof link - (size_t)n, "?thread_ts=%lld.%06lld&cid=%s", (long long)(v->thread_ts / 1000000),
@@ -122,26 +130,6 @@ void br_messages_free(struct br_messages *m)
 
 /* ---- message ids ---- */
 
-bool br_parse_ts(const char *s, size_t n, int64_t *ts)
-{
-    int64_t seconds = 0, micros = 0;
-    size_t i = 0;
-    for (; i < n && isdigit((unsigned char)s[i]); i++) {
-        if (seconds > 99999999999)
-            return false;
-        seconds = seconds * 10 + (s[i] - '0');
-    }
-    if (i == 0 || i == n || s[i] != '.')
-        return false;
-    size_t digits = 0;
-    for (i++; i < n && isdigit((unsigned char)s[i]) && digits < 6; i++, digits++)
-        micros = micros * 10 + (s[i] - '0');
-    if (i != n || digits != 6)
-        return false;
-    *ts = seconds * 1000000 + micros;
-    return true;
-}
-
 /* …/archives/<channel>/p<digits>, with or without host and query. */
 static bool parse_permalink(const char *id, char channel[64], int64_t *ts)
 {
@@ -165,11 +153,27 @@ static bool parse_permalink(const char *id, char channel[64], int64_t *ts)
     return true;
 }
 
+/* Channel ids are unique within Slack, timestamps are not: another workspace's link may name a message of ours by chance. */
+static enum br_rc check_host(const struct br_workspace *ws, const char *link, struct br_err *err)
+{
+    char host[300];
+    const char *p = strstr(link, "://"), *end = strstr(link, "/archives/");
+    if (!ws->domain[0] || !p || p > end)
+        return BR_OK;
+    p += 3;
+    host_of(ws, host, sizeof host);
+    size_t n = (size_t)(end - p);
+    if (n == strlen(host) && strncasecmp(p, host, n) == 0)
+        return BR_OK;
+    return br_fail(err, BR_E_USAGE, "the link is into %.*s, but this workspace is %s: name the workspace it belongs to",
+                   (int)BR_MIN(n, (size_t)100), p, host);
+}
+
 enum br_rc br_parse_message_id(struct br_workspace *ws, const char *id, char channel_id[64], int64_t *ts, struct br_err *err)
 {
     char channel[256];
     if (parse_permalink(id, channel_id, ts))
-        return BR_OK;
+        return check_host(ws, id, err);
     const char *colon = strrchr(id, ':');
     if (!colon || colon == id || (size_t)(colon - id) >= sizeof channel || !br_parse_ts(colon + 1, strlen(colon + 1), ts))
         return br_fail(err, BR_E_USAGE, "\"%.100s\" is no message id: give a permalink or CHANNEL:TS, as in C024BE91L:1434567890.000100", id);
@@ -210,7 +214,7 @@ int br_top_messages(struct br_workspace *ws, const char *channel, int64_t after,
     enum br_rc rc;
     br_message_list_init(&l, ws);
     BR_TRY(optional_channel(ws, channel, id, &err));
-    BR_TRY(br_slack_top(ws->store, channel ? id : NULL, after, before, n, br_message_list_add, &l, &err));
+    BR_TRY(br_slack_top(ws->store, channel ? id : NULL, after ? after + 1 : 0, before, n, br_message_list_add, &l, &err));
     return give(&l, out, error);
 err:
     br_message_list_free(&l);
