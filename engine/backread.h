@@ -158,16 +158,16 @@ enum br_search_mode { BR_SEARCH_HYBRID, BR_SEARCH_SEMANTIC, BR_SEARCH_KEYWORD };
 struct br_search_options { /* zero: defaults */
     enum br_search_mode mode;
     size_t n;                    /* 0: BR_SEARCH_N_DEFAULT; at most BR_SEARCH_N_MAX */
-    const char *const *channels; /* names or ids: any of */
+    const char *const *channels; /* names or ids, @name for a direct message: any of */
     size_t n_channels;
-    const char *const *users; /* authors: any of */
+    const char *const *users; /* authors, by name or id, bots too: any of */
     size_t n_users;
     const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, a ts, today, yesterday (UTC); NULL none. Slack's sense:
                                    after: later than that day, before: earlier than it */
     const char *const *has; /* link, file, reaction, thread, :emoji: (all of) */
     size_t n_has;
     bool exact;   /* scan every vector instead of the graph */
-    bool literal; /* the query is text only: no from: in: before: after: has: inside it */
+    bool literal; /* the query is text only: no filters, phrases or exclusions inside it */
 };
 enum br_hit_kind { BR_HIT_MESSAGE, BR_HIT_PASSAGE };
 struct br_search_hit {
@@ -178,7 +178,8 @@ struct br_search_hit {
     enum br_hit_kind kind; /* what matched; a passage stands for its best message */
     struct br_message message;
     const char *snippet; /* a line or two around the match */
-    const char *reason;  /* "meaning", "words: lake, config", "meaning + words: lake" */
+    const char *reason;  /* "meaning", "words: lake, configs" (as the message has them), "meaning + words: lake"; "words of the thread" when the
+                            message has none itself; "newest" for a query of filters only */
 };
 struct br_search_results {
     char *query; /* the text that was searched, filters taken out */
@@ -189,6 +190,8 @@ struct br_search_results {
     struct br_search_hit *hits;
     void *memory; /* private */
 };
+/* A query with conditions and no words gives the newest messages that meet them. Every hit meets every condition: phrases and -words are the
+ * keyword index's to judge, by stem, without case and accents. */
 BR_API int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options,
                      struct br_search_results *out, struct br_error *err);
 BR_API void br_search_results_free(struct br_search_results *r);

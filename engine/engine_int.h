@@ -146,34 +146,56 @@ void br_message_list_free(struct br_message_list *l);
 BR_MUST_USE enum br_rc br_message_list_add(void *ctx, const struct br_slack_view *v, struct br_err *err);
 /* Permalink, CHANNEL:TS (id or name) to channel id and ts. */
 BR_MUST_USE enum br_rc br_parse_message_id(struct br_workspace *ws, const char *id, char channel_id[64], int64_t *ts, struct br_err *err);
-/* "1704103201.000100" to microseconds; false when it is none. */
-bool br_parse_ts(const char *s, size_t n, int64_t *ts);
+
+/* --- words.c: words in texts, compared as the keyword index compares them --- */
+struct br_token {
+    uint64_t hash; /* of the stem */
+    size_t start, end;
+};
+struct br_tokens {
+    struct br_token *items; /* owned; reused by the next call */
+    size_t n, alloc;
+};
+BR_MUST_USE enum br_rc br_tokens_of(struct br_slack_tokenizer *t, const char *text, size_t len, struct br_tokens *out, struct br_err *err);
+void br_tokens_free(struct br_tokens *t);
+/* A word or phrase of a query: what is typed as one word may be several tokens. */
+struct br_term {
+    char *text;       /* owned; as typed */
+    uint64_t *stems;  /* owned */
+    size_t n_stems;   /* > 0 */
+};
+struct br_term_hit {
+    size_t term, start, end; /* bytes in the text */
+};
+/* Where the terms occur, at most room places, shared out evenly; places of one term do not overlap. */
+size_t br_terms_find(const struct br_term *terms, size_t n_terms, const struct br_tokens *text, struct br_term_hit *out, size_t room);
+/* How many of the terms occur. */
+size_t br_terms_count(const struct br_term *terms, size_t n_terms, const struct br_tokens *text);
 
 /* --- query_parse.c --- */
+#define BR_QUERY_WORDS_MAX 64
+#define BR_QUERY_MATCH_MAX 8192
 struct br_query {
-    struct br_buf text;       /* what is embedded: the query without filters, quotes and excluded words */
-    char match[8192];         /* FTS5 expression, "" when nothing can match */
-    char *words[64];          /* lower-cased words and phrases of the query, for snippets and reasons; owned */
+    struct br_buf text;          /* what is embedded: the query without filters, quotes and excluded words; "" for conditions only */
+    struct br_buf match;         /* FTS5 expression that ranks: any of words, "" when there is none */
+    struct br_buf phrases;       /* FTS5 expression of filter.with: all of them */
+    struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
+    struct br_term words[BR_QUERY_WORDS_MAX]; /* words and phrases, for ranking, snippets and reasons */
     size_t n_words;
-    char *phrases[16]; /* lower-cased; every hit has them all */
-    size_t n_phrases;
-    char *excluded[16]; /* lower-cased; no hit has any */
-    size_t n_excluded;
-    struct br_slack_filter filter;
-    char (*channels)[64];
-    char (*users)[64];
-    const char **channel_ptrs, **user_ptrs;
-    char has_reaction[128];
-    size_t channels_alloc, users_alloc;
+    struct br_slack_filter filter; /* all conditions; points into lists below */
+    struct br_arena arena;         /* their names */
+    struct br_query_list {
+        const char **items; /* owned */
+        size_t n;
+    } channels[2], reactions[2]; /* with, without */
+    struct br_slack_author *authors[2]; /* owned */
 };
-BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, const char *query, const struct br_search_options *o, struct br_query *q,
-                                      struct br_err *err);
+BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
+                                      struct br_query *q, struct br_err *err);
 void br_query_free(struct br_query *q);
 
 /* --- snippet.c --- */
-/* A line or two of text around the densest run of words; appended to out. matched[i]: word i occurs somewhere in the text. */
-void br_snippet(const char *text, size_t len, char *const *words, size_t n_words, struct br_buf *out, bool *matched);
-/* Does text hold word (lower-cased), ignoring ASCII case? whole: not inside a longer word. */
-bool br_text_has(const char *text, size_t len, const char *word, bool whole, size_t *at);
+/* A line or two of text around the densest run of hits; appended to out. */
+void br_snippet(const char *text, size_t len, const struct br_term_hit *hits, size_t n_hits, struct br_buf *out);
 
 #endif

@@ -1,20 +1,35 @@
-/* query_parse.c - what a person typed, as words for the model, an FTS5 expression and a filter.
+/* query_parse.c - what a person typed, as words for the model, FTS5 expressions and a filter.
  *
- * Slack's own grammar: from: in: before: after: on: during: has: is:thread, "phrases", -word. What can't be resolved is an error with the
- * nearest names, never ignored. FTS5 gets quoted strings only, so nothing typed is ever syntax. Words are alternatives, ranked by BM25; phrases
- * and exclusions are conditions. Very common English words are left out of the alternatives when others remain: they cost much
- * and rank nothing. */
+ * Slack's own grammar: from: in: before: after: on: during: has: is:thread, "phrases", -word; a minus before a phrase or a filter excludes too.
+ * What can't be resolved is an error with the nearest names, never ignored. FTS5 gets quoted strings only, so nothing typed is ever syntax.
+ * Words are alternatives, ranked by BM25; phrases and exclusions are conditions of the filter. Very common English words are left out of the
+ * alternatives when others remain: they cost much and rank nothing. */
 #include "engine_int.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dates.h"
+#include "reaction.h"
 
 #define QUERY_BYTES_MAX 16384
 #define WORD_BYTES_MAX 256
+#define KEY_BYTES_MAX 8 /* during: is the longest */
+#define CONDITIONS_MAX 64
+
+/* While parsing. */
+struct parser {
+    struct br_workspace *ws;
+    struct br_slack_tokenizer *tokenizer;
+    struct br_query *q;
+    struct br_tokens tokens; /* scratch */
+    size_t n_conditions;
+    struct br_term stop_words[BR_QUERY_WORDS_MAX]; /* taken when there is nothing else */
+    size_t n_stop_words;
+};
 
 static bool is_stop_word(const char *w)
 {
@@ -26,106 +41,147 @@ static bool is_stop_word(const char *w)
         "then", "there", "they", "this", "to",  "up",   "us",    "use",    "was",  "we",   "were",  "what",  "when", "where", "which",
         "who",  "why",   "will", "with", "would", "you", "your"};
     for (size_t i = 0; i < BR_COUNT(stop); i++)
-        if (strcmp(w, stop[i]) == 0)
+        if (strcasecmp(w, stop[i]) == 0)
             return true;
     return false;
 }
 
-static char *lower_copy(const char *s, size_t n)
-{
-    char *p = strndup(s, n);
-    for (char *c = p; c && *c; c++)
-        *c = (char)tolower((unsigned char)*c);
-    return p;
-}
-
-/* Keeps a lower-cased copy in list if there is room; NULL only without memory. */
-static bool remember(char **list, size_t cap, size_t *n, const char *s, size_t len)
-{
-    if (*n == cap)
-        return true;
-    list[*n] = lower_copy(s, len);
-    return list[*n] ? ++*n, true : false;
-}
-
 /* ---- filters ---- */
 
-static enum br_rc add_channel(struct br_workspace *ws, struct br_query *q, const char *name, struct br_err *err)
+static enum br_rc list_add(struct br_query *q, struct br_query_list *l, const char *s, struct br_err *err)
 {
-    void *p = realloc(q->channels, (q->filter.n_channels + 1) * sizeof *q->channels);
+    const char *copy = br_arena_str(&q->arena, s);
+    const char **p = copy ? realloc(l->items, (l->n + 1) * sizeof *p) : NULL;
     if (!p)
         return br_fail_nomem(err);
-    q->channels = p;
-    enum br_rc rc = br_slack_find_channel(ws->store, name, q->channels[q->filter.n_channels], err);
-    if (rc == BR_OK)
-        q->filter.n_channels++;
-    return rc;
-}
-
-static enum br_rc add_user(struct br_workspace *ws, struct br_query *q, const char *name, struct br_err *err)
-{
-    void *p = realloc(q->users, (q->filter.n_users + 1) * sizeof *q->users);
-    if (!p)
-        return br_fail_nomem(err);
-    q->users = p;
-    enum br_rc rc = br_slack_find_user(ws->store, name, q->users[q->filter.n_users], err);
-    if (rc == BR_OK)
-        q->filter.n_users++;
-    return rc;
-}
-
-static enum br_rc add_date(struct br_query *q, const char *key, const char *value, struct br_err *err)
-{
-    int64_t from, to;
-    struct br_slack_filter *f = &q->filter;
-    if (!br_parse_date(value, &from, &to))
-        return br_fail(err, BR_E_USAGE, "%s: \"%.60s\" is no date: give YYYY-MM-DD, YYYY-MM, YYYY, today, yesterday or a ts", key, value);
-    bool lower = strcmp(key, "after") == 0, upper = strcmp(key, "before") == 0;
-    int64_t after = lower ? to : from, before = upper ? from : to;
-    if (!upper && after > f->after)
-        f->after = after;
-    if (!lower && (!f->before || before < f->before))
-        f->before = BR_MAX(before, (int64_t)1);
+    l->items = p;
+    l->items[l->n++] = copy;
     return BR_OK;
 }
 
-static enum br_rc add_has(struct br_query *q, const char *value, struct br_err *err)
+struct dm_adder {
+    struct br_query *q;
+    struct br_query_list *list;
+};
+
+static enum br_rc add_dm(void *ctx, const char *id, const char *name)
+{
+    struct dm_adder *a = ctx;
+    (void)name;
+    return list_add(a->q, a->list, id, NULL);
+}
+
+/* in:#tools, in:tools, in:C024BE91L; in:@ada is the direct messages with her. */
+static enum br_rc add_channel(struct parser *p, bool negated, const char *name, struct br_err *err)
+{
+    char id[64];
+    struct dm_adder dms = {.q = p->q, .list = &p->q->channels[negated]};
+    if (name[0] == '@')
+        return br_slack_find_dms(p->ws->store, name, add_dm, &dms, err);
+    enum br_rc rc = br_slack_find_channel(p->ws->store, name, id, err);
+    return rc == BR_OK ? list_add(p->q, dms.list, id, err) : rc;
+}
+
+static enum br_rc add_author(struct parser *p, bool negated, const char *name, struct br_err *err)
+{
+    struct br_slack_terms *t = negated ? &p->q->filter.without : &p->q->filter.with;
+    struct br_slack_author *a = realloc(p->q->authors[negated], (t->n_authors + 1) * sizeof *a);
+    if (!a)
+        return br_fail_nomem(err);
+    p->q->authors[negated] = a;
+    enum br_rc rc = br_slack_find_author(p->ws->store, name, &a[t->n_authors], err);
+    t->n_authors += rc == BR_OK;
+    return rc;
+}
+
+/* "Not before" a day is from that day on. "Not on" a day would be two ranges: not offered. */
+static enum br_rc add_date(struct br_query *q, bool negated, const char *key, const char *value, struct br_err *err)
+{
+    int64_t from, to;
+    struct br_slack_filter *f = &q->filter;
+    bool lower = strcmp(key, "after") == 0, upper = strcmp(key, "before") == 0;
+    if (!br_parse_date(value, &from, &to))
+        return br_fail(err, BR_E_USAGE, "%s: \"%.60s\" is no date: give " BR_DATE_FORMS, key, value);
+    if (negated && !lower && !upper)
+        return br_fail(err, BR_E_USAGE, "-%s: cannot be excluded: give before: or after:", key);
+    int64_t after = lower ? to : from, before = upper ? from : to;
+    if (negated ? upper : !upper)
+        f->after = BR_MAX(f->after, negated ? from : after);
+    if (negated ? lower : !lower) {
+        int64_t bound = BR_MAX(negated ? to : before, (int64_t)1); /* 0 is no bound; nothing is before 1970 */
+        f->before = f->before ? BR_MIN(f->before, bound) : bound;
+    }
+    return BR_OK;
+}
+
+/* :emoji: by any of its names, with or without tone, as the importer folds them. */
+static enum br_rc add_reaction(struct parser *p, bool negated, const char *value, size_t n, struct br_err *err)
+{
+    char name[WORD_BYTES_MAX];
+    snprintf(name, sizeof name, "%.*s", (int)n, value);
+    for (char *c = name; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    const char *folded = br_reaction_fold(name, &p->q->arena);
+    return folded ? list_add(p->q, &p->q->reactions[negated], folded, err) : br_fail_nomem(err);
+}
+
+static enum br_rc add_has(struct parser *p, bool negated, const char *value, struct br_err *err)
 {
     static const struct {
         const char *name;
         unsigned bit;
     } names[] = {{"link", BR_HAS_LINK},         {"file", BR_HAS_FILE},   {"reaction", BR_HAS_REACTION},
                  {"reactions", BR_HAS_REACTION}, {"thread", BR_IS_THREAD}};
+    struct br_slack_filter *f = &p->q->filter;
     for (size_t i = 0; i < BR_COUNT(names); i++)
-        if (strcmp(value, names[i].name) == 0) {
-            q->filter.has |= names[i].bit;
+        if (strcasecmp(value, names[i].name) == 0) {
+            *(negated ? &f->without.has : &f->with.has) |= names[i].bit;
             return BR_OK;
         }
     size_t n = strlen(value);
-    if (n > 2 && n < sizeof q->has_reaction && value[0] == ':' && value[n - 1] == ':') {
-        snprintf(q->has_reaction, sizeof q->has_reaction, "%.*s", (int)(n - 2), value + 1);
-        q->filter.has_reaction = q->has_reaction;
-        return BR_OK;
-    }
+    if (n > 2 && value[0] == ':' && value[n - 1] == ':')
+        return add_reaction(p, negated, value + 1, n - 2, err);
     return br_fail(err, BR_E_USAGE, "has: \"%.60s\" is unknown: give link, file, reaction, thread or :emoji:", value);
 }
 
-/* key:value in the query. *known is false when key is no filter of ours: then it is text. */
-static enum br_rc add_filter(struct br_workspace *ws, struct br_query *q, const char *key, const char *value, bool *known, struct br_err *err)
+static bool is_one_of(const char *key, const char *const *list, size_t n)
 {
-    *known = true;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(key, list[i]) == 0)
+            return true;
+    return false;
+}
+
+/* key:value, key in lower case and one of ours. */
+static enum br_rc add_filter(struct parser *p, bool negated, const char *key, const char *value, struct br_err *err)
+{
+    if (!value[0])
+        return br_fail(err, BR_E_USAGE, "%s: needs a value right after the colon, as in in:general or from:\"Ada Lovelace\"", key);
     if (strcmp(key, "in") == 0)
-        return add_channel(ws, q, value, err);
+        return add_channel(p, negated, value, err);
     if (strcmp(key, "from") == 0)
-        return add_user(ws, q, value, err);
-    if (strcmp(key, "before") == 0 || strcmp(key, "after") == 0 || strcmp(key, "on") == 0 || strcmp(key, "during") == 0)
-        return add_date(q, key, value, err);
+        return add_author(p, negated, value, err);
     if (strcmp(key, "has") == 0)
-        return add_has(q, value, err);
-    if (strcmp(key, "is") == 0 && strcmp(value, "thread") == 0)
-        return add_has(q, "thread", err);
-    *known = false;
-    return BR_OK;
+        return add_has(p, negated, value, err);
+    if (strcmp(key, "is") != 0)
+        return add_date(p->q, negated, key, value, err);
+    if (strcasecmp(value, "thread") == 0)
+        return add_has(p, negated, value, err);
+    return br_fail(err, BR_E_USAGE, "is: \"%.60s\" is unknown: give thread", value);
+}
+
+/* Length of "key:" at s when the key is a filter's, in any case; its name in lower case in key. 0: it is text. */
+static size_t filter_key(const char *s, size_t n, char key[KEY_BYTES_MAX])
+{
+    static const char *const keys[] = {"in", "from", "before", "after", "on", "during", "has", "is"};
+    const char *colon = memchr(s, ':', n);
+    size_t len = colon ? (size_t)(colon - s) : 0;
+    if (!len || len >= KEY_BYTES_MAX)
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        key[i] = (char)tolower((unsigned char)s[i]);
+    key[len] = 0;
+    return is_one_of(key, keys, BR_COUNT(keys)) ? len + 1 : 0;
 }
 
 /* ---- words ---- */
@@ -138,15 +194,7 @@ static enum br_rc add_text(struct br_query *q, const char *s, size_t n, struct b
     return br_buf_status(&q->text, err);
 }
 
-static bool has_word_character(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (isalnum((unsigned char)s[i]) || (unsigned char)s[i] >= 0x80)
-            return true;
-    return false;
-}
-
-/* Without the punctuation around it. */
+/* Without the ASCII punctuation around it. */
 static void trim_punctuation(const char **s, size_t *n)
 {
     while (*n && (unsigned char)**s < 0x80 && ispunct((unsigned char)**s)) {
@@ -157,201 +205,291 @@ static void trim_punctuation(const char **s, size_t *n)
         --*n;
 }
 
-static enum br_rc add_word(struct br_query *q, const char *s, size_t n, struct br_err *err)
+static void term_free(struct br_term *t)
 {
-    enum br_rc rc = add_text(q, s, n, err);
-    if (rc != BR_OK || !has_word_character(s, n))
+    free(t->text);
+    free(t->stems);
+}
+
+/* n_stems is 0 when the keyword index knows no word in it. */
+static enum br_rc term_of(struct parser *p, const char *s, size_t n, struct br_term *t, struct br_err *err)
+{
+    *t = (struct br_term){0};
+    enum br_rc rc = br_tokens_of(p->tokenizer, s, n, &p->tokens, err);
+    if (rc != BR_OK || !p->tokens.n)
+        return rc;
+    t->text = strndup(s, n);
+    t->stems = malloc(p->tokens.n * sizeof *t->stems);
+    if (!t->text || !t->stems) {
+        term_free(t);
+        return br_fail_nomem(err);
+    }
+    t->n_stems = p->tokens.n;
+    for (size_t i = 0; i < t->n_stems; i++)
+        t->stems[i] = p->tokens.items[i].hash;
+    return BR_OK;
+}
+
+/* Words past the limit, or the buffer's end, rank nothing: they are still part of what is embedded. */
+static void keep_word(struct br_term *list, size_t *n, struct br_term *t)
+{
+    if (*n < BR_QUERY_WORDS_MAX)
+        list[(*n)++] = *t;
+    else
+        term_free(t);
+}
+
+static enum br_rc add_word(struct parser *p, const char *s, size_t n, struct br_err *err)
+{
+    struct br_term t;
+    enum br_rc rc = add_text(p->q, s, n, err);
+    if (rc != BR_OK)
         return rc;
     trim_punctuation(&s, &n);
-    return remember(q->words, BR_COUNT(q->words), &q->n_words, s, BR_MIN(n, (size_t)WORD_BYTES_MAX)) ? BR_OK : br_fail_nomem(err);
-}
-
-static enum br_rc add_phrase(struct br_query *q, const char *s, size_t n, struct br_err *err)
-{
-    enum br_rc rc = add_text(q, s, n, err);
-    if (rc != BR_OK || !has_word_character(s, n))
-        return rc;
     n = BR_MIN(n, (size_t)WORD_BYTES_MAX);
-    return remember(q->words, BR_COUNT(q->words), &q->n_words, s, n) &&
-                   remember(q->phrases, BR_COUNT(q->phrases), &q->n_phrases, s, n)
-               ? BR_OK
-               : br_fail_nomem(err);
+    rc = term_of(p, s, n, &t, err);
+    if (rc != BR_OK || !t.n_stems)
+        return rc;
+    if (is_stop_word(t.text))
+        keep_word(p->stop_words, &p->n_stop_words, &t);
+    else
+        keep_word(p->q->words, &p->q->n_words, &t);
+    return BR_OK;
 }
 
-/* One blank-separated piece that is no quoted phrase. */
-static enum br_rc add_piece(struct br_workspace *ws, struct br_query *q, const char *s, size_t n, struct br_err *err)
+static void add_quoted(struct br_buf *b, const char *joint, const char *s, size_t n)
 {
-    const char *colon = memchr(s, ':', n);
-    if (colon && colon > s && (size_t)(colon - s) < 8 && colon + 1 < s + n) {
-        char key[8], value[WORD_BYTES_MAX];
-        bool known;
-        snprintf(key, sizeof key, "%.*s", (int)(colon - s), s);
-        snprintf(value, sizeof value, "%.*s", (int)(s + n - colon - 1), colon + 1);
-        enum br_rc rc = add_filter(ws, q, key, value, &known, err);
-        if (rc != BR_OK || known)
-            return rc;
+    if (b->len)
+        br_buf_adds(b, joint);
+    br_buf_addc(b, '"');
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '"')
+            br_buf_addc(b, '"');
+        br_buf_addc(b, s[i]);
     }
-    if (n > 1 && s[0] == '-' && has_word_character(s + 1, 1))
-        return remember(q->excluded, BR_COUNT(q->excluded), &q->n_excluded, s + 1, BR_MIN(n - 1, (size_t)WORD_BYTES_MAX))
-                   ? BR_OK
-                   : br_fail_nomem(err);
-    return add_word(q, s, n, err);
+    br_buf_addc(b, '"');
 }
 
-static enum br_rc parse_text(struct br_workspace *ws, struct br_query *q, const char *s, bool literal, struct br_err *err)
+/* An alternative of the ranking, if it fits. */
+static void add_alternative(struct br_query *q, const char *s, size_t n)
+{
+    if (q->match.len + 2 * n + 8 <= q->match.cap)
+        add_quoted(&q->match, " OR ", s, n);
+}
+
+/* A phrase or an exclusion: kept or refused, never dropped. */
+static enum br_rc add_condition(struct parser *p, bool negated, const char *s, size_t n, struct br_err *err)
+{
+    struct br_buf *b = negated ? &p->q->excluded : &p->q->phrases;
+    enum br_rc rc = br_tokens_of(p->tokenizer, s, n, &p->tokens, err);
+    if (rc != BR_OK)
+        return rc;
+    if (!p->tokens.n)
+        return br_fail(err, BR_E_USAGE, "\"%.*s\" has no word to %s", (int)BR_MIN(n, (size_t)60), s, negated ? "exclude" : "find");
+    if (++p->n_conditions > CONDITIONS_MAX)
+        return br_fail(err, BR_E_USAGE, "too many phrases and excluded words: at most %d", CONDITIONS_MAX);
+    add_quoted(b, negated ? " OR " : " AND ", s, n);
+    return b->failed ? br_fail(err, BR_E_USAGE, "the phrases and excluded words are too long: at most %d bytes", BR_QUERY_MATCH_MAX) : BR_OK;
+}
+
+static bool is_blank_text(const char *s, size_t n)
+{
+    size_t i = 0;
+    while (i < n && isspace((unsigned char)s[i]))
+        i++;
+    return i == n;
+}
+
+/* What is quoted. Where it is wanted it also ranks, and twice: it was asked for more firmly than a word. */
+static enum br_rc add_phrase(struct parser *p, bool negated, const char *s, size_t n, struct br_err *err)
+{
+    struct br_term t;
+    if (is_blank_text(s, n))
+        return BR_OK;
+    enum br_rc rc = add_condition(p, negated, s, n, err);
+    if (rc != BR_OK || negated)
+        return rc;
+    add_alternative(p->q, s, n);
+    rc = add_text(p->q, s, n, err);
+    if (rc == BR_OK)
+        rc = term_of(p, s, n, &t, err);
+    if (rc == BR_OK)
+        keep_word(p->q->words, &p->q->n_words, &t);
+    return rc;
+}
+
+/* ---- the pieces of a query ---- */
+
+static bool starts_word(char c)
+{
+    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
+}
+
+/* One blank-separated piece that is neither phrase nor filter. */
+static enum br_rc add_piece(struct parser *p, const char *s, size_t n, struct br_err *err)
+{
+    if (n > 1 && s[0] == '-' && starts_word(s[1]))
+        return add_condition(p, true, s + 1, n - 1, err);
+    return add_word(p, s, n, err);
+}
+
+/* The value of a filter at *s: quoted, or up to the next blank. *s moves past it. */
+static enum br_rc filter_value(const char *key, const char **s, char value[WORD_BYTES_MAX], struct br_err *err)
+{
+    const char *from = *s, *close = *from == '"' ? strchr(from + 1, '"') : NULL;
+    size_t n = close ? (size_t)(close - from - 1) : strcspn(from, " \t\r\n");
+    if (n >= WORD_BYTES_MAX)
+        return br_fail(err, BR_E_USAGE, "%s: the value is too long", key);
+    memcpy(value, from + (close != NULL), n);
+    value[n] = 0;
+    *s = close ? close + 1 : from + n;
+    return BR_OK;
+}
+
+/* What begins at *s, which is no blank. *s moves past it. */
+static enum br_rc parse_one(struct parser *p, const char **s, struct br_err *err)
+{
+    bool negated = **s == '-';
+    const char *at = *s + negated;
+    size_t n = strcspn(at, " \t\r\n");
+    char key[KEY_BYTES_MAX], value[WORD_BYTES_MAX];
+    const char *close = *at == '"' ? strchr(at + 1, '"') : NULL;
+    if (close) {
+        *s = close + 1;
+        return add_phrase(p, negated, at + 1, (size_t)(close - at - 1), err);
+    }
+    size_t key_len = filter_key(at, n, key);
+    if (key_len) {
+        *s = at + key_len;
+        enum br_rc rc = filter_value(key, s, value, err);
+        return rc == BR_OK ? add_filter(p, negated, key, value, err) : rc;
+    }
+    const char *piece = *s;
+    *s = at + n;
+    return add_piece(p, piece, n + negated, err);
+}
+
+static enum br_rc parse_text(struct parser *p, const char *s, bool literal, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
     while (rc == BR_OK) {
         s += strspn(s, " \t\r\n");
         if (!*s)
             break;
-        const char *close = *s == '"' && !literal ? strchr(s + 1, '"') : NULL;
-        if (close) {
-            rc = add_phrase(q, s + 1, (size_t)(close - s - 1), err);
-            s = close + 1;
-            continue;
+        if (literal) {
+            size_t n = strcspn(s, " \t\r\n");
+            rc = add_word(p, s, n, err);
+            s += n;
+        } else {
+            rc = parse_one(p, &s, err);
         }
-        size_t n = strcspn(s, " \t\r\n");
-        /* from:"two words" */
-        const char *quote = literal ? NULL : memchr(s, '"', n);
-        const char *end = quote && quote > s && quote[-1] == ':' ? strchr(quote + 1, '"') : NULL;
-        if (end && (size_t)(end - s) < WORD_BYTES_MAX) {
-            char piece[WORD_BYTES_MAX + 8];
-            int len = snprintf(piece, sizeof piece, "%.*s%.*s", (int)(quote - s), s, (int)(end - quote - 1), quote + 1);
-            rc = add_piece(ws, q, piece, (size_t)len, err);
-            s = end + 1;
-            continue;
-        }
-        rc = literal ? add_word(q, s, n, err) : add_piece(ws, q, s, n, err);
-        s += n;
     }
     return rc;
 }
 
-/* ---- the FTS5 expression ---- */
-
-static void add_quoted(struct br_buf *b, const char *s)
+/* At most QUERY_BYTES_MAX of the query, whole characters, with typographic quotes as plain ones unless literal. */
+static void plain_query(const char *query, bool literal, struct br_buf *out)
 {
-    br_buf_addc(b, '"');
-    for (; *s; s++) {
-        if (*s == '"')
-            br_buf_addc(b, '"');
-        br_buf_addc(b, *s);
-    }
-    br_buf_addc(b, '"');
-}
-
-static void add_list(struct br_buf *b, char *const *list, size_t n, const char *joint)
-{
+    size_t n = strlen(query);
+    if (n > QUERY_BYTES_MAX)
+        for (n = QUERY_BYTES_MAX; n && ((unsigned char)query[n] & 0xC0) == 0x80;)
+            n--;
     for (size_t i = 0; i < n; i++) {
-        if (i)
-            br_buf_adds(b, joint);
-        add_quoted(b, list[i]);
+        bool quote = !literal && i + 2 < n && (strncmp(query + i, "\u201C", 3) == 0 || strncmp(query + i, "\u201D", 3) == 0);
+        br_buf_addc(out, quote ? '"' : query[i]);
+        i += quote ? 2 : 0;
     }
 }
 
-static void drop_stop_words(struct br_query *q)
+/* ---- putting it together ---- */
+
+/* The alternatives, as far as they fit. */
+static void build_match(struct parser *p)
 {
-    size_t n = 0;
+    struct br_query *q = p->q;
+    if (!q->n_words) {
+        memcpy(q->words, p->stop_words, p->n_stop_words * sizeof *q->words);
+        q->n_words = p->n_stop_words;
+        p->n_stop_words = 0;
+    }
     for (size_t i = 0; i < q->n_words; i++)
-        n += !is_stop_word(q->words[i]);
-    if (!n)
-        return; /* nothing else was asked for */
-    n = 0;
-    for (size_t i = 0; i < q->n_words; i++)
-        if (is_stop_word(q->words[i]))
-            free(q->words[i]);
-        else
-            q->words[n++] = q->words[i];
-    q->n_words = n;
+        add_alternative(q, q->words[i].text, strlen(q->words[i].text));
 }
 
-/* (P1 AND P2 AND (w1 OR w2 OR P1)) NOT (x1 OR x2): BM25 counts every string named, so the words rank where the phrases select. */
-static enum br_rc build_match(struct br_query *q, struct br_err *err)
+static void point_at_lists(struct br_query *q)
 {
-    struct br_buf b;
-    q->match[0] = 0;
-    drop_stop_words(q);
-    if (!q->n_words)
-        return BR_OK;
-    br_buf_init(&b, sizeof q->match - 1);
-    br_buf_adds(&b, "(");
-    if (q->n_phrases) {
-        add_list(&b, q->phrases, q->n_phrases, " AND ");
-        br_buf_adds(&b, " AND ");
+    struct br_slack_terms *const terms[2] = {&q->filter.with, &q->filter.without};
+    struct br_buf *const match[2] = {&q->phrases, &q->excluded};
+    for (int i = 0; i < 2; i++) {
+        terms[i]->channel_ids = q->channels[i].items;
+        terms[i]->n_channels = q->channels[i].n;
+        terms[i]->reactions = q->reactions[i].items;
+        terms[i]->n_reactions = q->reactions[i].n;
+        terms[i]->authors = q->authors[i];
+        terms[i]->match = match[i]->len ? br_buf_str(match[i]) : NULL;
     }
-    br_buf_adds(&b, "(");
-    add_list(&b, q->words, q->n_words, " OR ");
-    br_buf_adds(&b, "))");
-    if (q->n_excluded) {
-        br_buf_adds(&b, " NOT (");
-        add_list(&b, q->excluded, q->n_excluded, " OR ");
-        br_buf_adds(&b, ")");
-    }
-    enum br_rc rc = b.failed ? br_fail(err, BR_E_USAGE, "the query is too long: at most about 60 words are searched as keywords") : BR_OK;
-    if (rc == BR_OK)
-        memcpy(q->match, b.data, b.len + 1);
-    br_buf_free(&b);
+}
+
+static enum br_rc add_options(struct parser *p, const struct br_search_options *o, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    for (size_t i = 0; i < o->n_channels; i++)
+        BR_TRY(add_filter(p, false, "in", o->channels[i], err));
+    for (size_t i = 0; i < o->n_users; i++)
+        BR_TRY(add_filter(p, false, "from", o->users[i], err));
+    for (size_t i = 0; i < o->n_has; i++)
+        BR_TRY(add_filter(p, false, "has", o->has[i], err));
+    if (o->after)
+        BR_TRY(add_filter(p, false, "after", o->after, err));
+    if (o->before)
+        BR_TRY(add_filter(p, false, "before", o->before, err));
+err:
     return rc;
 }
 
-static enum br_rc point_at_ids(struct br_query *q, struct br_err *err)
+enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
+                          struct br_query *q, struct br_err *err)
 {
-    struct br_slack_filter *f = &q->filter;
-    q->channel_ptrs = calloc(f->n_channels + 1, sizeof *q->channel_ptrs);
-    q->user_ptrs = calloc(f->n_users + 1, sizeof *q->user_ptrs);
-    if (!q->channel_ptrs || !q->user_ptrs)
-        return br_fail_nomem(err);
-    for (size_t i = 0; i < f->n_channels; i++)
-        q->channel_ptrs[i] = q->channels[i];
-    for (size_t i = 0; i < f->n_users; i++)
-        q->user_ptrs[i] = q->users[i];
-    f->channel_ids = q->channel_ptrs;
-    f->user_ids = q->user_ptrs;
-    return BR_OK;
-}
-
-enum br_rc br_query_parse(struct br_workspace *ws, const char *query, const struct br_search_options *o, struct br_query *q, struct br_err *err)
-{
+    struct parser p = {.ws = ws, .tokenizer = t, .q = q};
+    struct br_buf plain;
     enum br_rc rc;
     *q = (struct br_query){0};
-    br_buf_init(&q->text, QUERY_BYTES_MAX);
-    if (strlen(query) > QUERY_BYTES_MAX)
-        BR_TRY(br_fail(err, BR_E_USAGE, "the query is longer than %d bytes", QUERY_BYTES_MAX));
-    BR_TRY(parse_text(ws, q, query, o->literal, err));
-    for (size_t i = 0; i < o->n_channels; i++)
-        BR_TRY(add_channel(ws, q, o->channels[i], err));
-    for (size_t i = 0; i < o->n_users; i++)
-        BR_TRY(add_user(ws, q, o->users[i], err));
-    for (size_t i = 0; i < o->n_has; i++)
-        BR_TRY(add_has(q, o->has[i], err));
-    if (o->after)
-        BR_TRY(add_date(q, "after", o->after, err));
-    if (o->before)
-        BR_TRY(add_date(q, "before", o->before, err));
-    BR_TRY(point_at_ids(q, err));
-    BR_TRY(build_match(q, err));
-    return BR_OK;
+    br_arena_init(&q->arena, (size_t)1 << 20);
+    br_buf_init(&plain, QUERY_BYTES_MAX);
+    br_buf_init(&q->text, 2 * QUERY_BYTES_MAX); /* pieces that touch get a blank between them */
+    br_buf_init(&q->match, BR_QUERY_MATCH_MAX);
+    br_buf_init(&q->phrases, BR_QUERY_MATCH_MAX);
+    br_buf_init(&q->excluded, BR_QUERY_MATCH_MAX);
+    plain_query(query, o->literal, &plain);
+    BR_TRY(br_buf_status(&plain, err));
+    BR_TRY(parse_text(&p, br_buf_str(&plain), o->literal, err));
+    BR_TRY(add_options(&p, o, err));
+    build_match(&p);
+    BR_TRY(br_buf_status(&q->match, err));
+    point_at_lists(q);
 err:
-    br_query_free(q);
+    for (size_t i = 0; i < p.n_stop_words; i++)
+        term_free(&p.stop_words[i]);
+    br_tokens_free(&p.tokens);
+    br_buf_free(&plain);
+    if (rc != BR_OK)
+        br_query_free(q);
     return rc;
-}
-
-static void free_list(char **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(list[i]);
 }
 
 void br_query_free(struct br_query *q)
 {
     br_buf_free(&q->text);
-    free_list(q->words, q->n_words);
-    free_list(q->phrases, q->n_phrases);
-    free_list(q->excluded, q->n_excluded);
-    free(q->channels);
-    free(q->users);
-    free(q->channel_ptrs);
-    free(q->user_ptrs);
+    br_buf_free(&q->match);
+    br_buf_free(&q->phrases);
+    br_buf_free(&q->excluded);
+    for (size_t i = 0; i < q->n_words; i++)
+        term_free(&q->words[i]);
+    for (int i = 0; i < 2; i++) {
+        free(q->channels[i].items);
+        free(q->reactions[i].items);
+        free(q->authors[i]);
+    }
+    br_arena_free(&q->arena);
     *q = (struct br_query){0};
 }

@@ -3,9 +3,14 @@
  * A conversation is a thread, or a message without one. Each side ranks conversations twice, by its best passage and by its best message;
  * reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009: sum of w / (60 + rank)) joins the up to four lists, half a weight each. A
  * conversation too short for passages is ranked by its message in both. When there are fewer conversations than hits wanted, further
- * messages of the same conversations follow. */
+ * messages of the same conversations follow.
+ *
+ * Conditions (filters, phrases, exclusions) are resolved once, before retrieval, into the set of documents that meet them; both sides rank
+ * inside that set, and the message shown for a passage is chosen from it. What a condition means for a message and for a passage is said at
+ * struct br_slack_filter. */
 #include "engine_int.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +23,8 @@
 #define CANDIDATES_MIN 200
 #define CANDIDATES_MAX 4000
 #define SIDE_WEIGHT 0.5
+#define REASON_WORDS_MAX 8
+#define TERM_HITS_MAX 256
 
 enum { SEMANTIC_MESSAGE, SEMANTIC_PASSAGE, KEYWORD_MESSAGE, KEYWORD_PASSAGE, N_LISTS };
 
@@ -34,7 +41,7 @@ struct conversation {
     size_t rank[N_LISTS]; /* of the conversation in each list, from 1; 0 absent */
     double semantic, keyword; /* best of each side, NAN absent */
     double score;
-    int64_t passage_first, passage_last; /* of the best passage; 0 none */
+    struct br_doc passage; /* the best one; ts 0 none */
     uint32_t next; /* in the hash chain, index + 1 */
     struct candidate *candidates; /* owned */
     size_t n_candidates, alloc;
@@ -109,10 +116,8 @@ static enum br_rc note(struct fusion *f, bool keyword, const struct br_doc *d, s
     if (isnan(*best) || value > *best)
         *best = value;
     if (d->kind == BR_DOC_PASSAGE) {
-        if (!c->passage_first) {
-            c->passage_first = d->ts;
-            c->passage_last = d->last_ts;
-        }
+        if (!c->passage.ts)
+            c->passage = *d;
         return BR_OK;
     }
     struct candidate *m = candidate_of(c, d->ts);
@@ -129,7 +134,7 @@ static void score_conversations(struct fusion *f)
         struct conversation *c = &f->items[i];
         for (int side = 0; side < 2; side++) {
             size_t message = c->rank[2 * side], passage = c->rank[2 * side + 1];
-            if (!passage && !c->passage_first)
+            if (!passage && !c->passage.ts)
                 passage = message;
             c->score += message ? SIDE_WEIGHT / (RRF_K + (double)message) : 0;
             c->score += passage ? SIDE_WEIGHT / (RRF_K + (double)passage) : 0;
@@ -170,10 +175,11 @@ static int better_candidate(const void *a, const void *b)
 struct searching {
     struct br_workspace *ws;
     const struct br_search_options *opt;
+    struct br_slack_tokenizer *tokenizer;
+    struct br_tokens tokens; /* of the text looked at */
     struct br_query query;
-    struct br_bitmap allow;
+    struct br_slack_set allowed;
     bool filtered;
-    uint64_t n_allowed;
     size_t n, candidates;
     struct fusion *fusion;
     bool exhaustive;
@@ -189,9 +195,10 @@ static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
     const struct br_query *q = &s->query;
     enum br_rc rc;
     s->exhaustive = true;
-    if (!q->text.len || (s->filtered && !s->n_allowed))
+    if (!q->text.len || (s->filtered && !br_bitmap_count(&s->allowed.slots)))
         return BR_OK;
-    BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allow : NULL, s->candidates, s->opt->exact, &hits, err));
+    BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allowed.slots : NULL, s->candidates, s->opt->exact, &hits,
+                                err));
     s->exhaustive = hits.exhaustive;
     for (size_t i = 0; i < hits.count; i++) {
         message_rank += hits.items[i].doc.kind == BR_DOC_MESSAGE;
@@ -206,14 +213,15 @@ static enum br_rc retrieve_keyword(struct searching *s, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
     struct br_keyword_hit *hits = NULL;
-    if (!s->query.match[0])
+    const struct br_bitmap *contents = s->filtered ? &s->allowed.contents : NULL;
+    if (!s->query.match.len)
         return BR_OK;
     hits = malloc(s->candidates * sizeof *hits);
     if (!hits)
         return br_fail_nomem(err);
     for (int kind = BR_DOC_MESSAGE; kind <= BR_DOC_PASSAGE; kind++) {
         size_t n = 0;
-        BR_TRY(br_slack_keyword(s->ws->store, s->query.match, (enum br_doc_kind)kind, &s->query.filter, s->candidates, hits, &n, err));
+        BR_TRY(br_slack_keyword(s->ws->store, br_buf_str(&s->query.match), (enum br_doc_kind)kind, contents, s->candidates, hits, &n, err));
         for (size_t i = 0; i < n; i++)
             BR_TRY(note(s->fusion, true, &hits[i].doc, i + 1, hits[i].bm25, err));
     }
@@ -224,36 +232,38 @@ err:
 
 /* ---- from conversations to hits ---- */
 
-/* Phrases asked for are there, excluded words are not: the keyword side knows, the semantic side does not. */
-static bool passes_conditions(const struct br_query *q, const char *text)
+/* What a hit was found by. */
+struct found_by {
+    bool meaning, words, thread_words; /* thread_words: another message of the conversation has them */
+};
+
+/* Each word once, as the text has it; ASCII in lower case, since case says nothing. */
+static void add_found_words(struct br_buf *b, const struct br_message *m, const struct br_term_hit *hits, size_t n_hits, bool meaning)
 {
-    size_t len = strlen(text);
-    for (size_t i = 0; i < q->n_phrases; i++) {
-        size_t at = 0;
-        if (!br_text_has(text, len, q->phrases[i], false, &at))
-            return false;
+    bool said[BR_QUERY_WORDS_MAX] = {false};
+    size_t n = 0;
+    for (size_t i = 0; i < n_hits && n < REASON_WORDS_MAX; i++) {
+        if (said[hits[i].term])
+            continue;
+        said[hits[i].term] = true;
+        br_buf_adds(b, n++ ? ", " : meaning ? " + words: " : "words: ");
+        for (size_t at = hits[i].start; at < hits[i].end; at++)
+            br_buf_addc(b, isspace((unsigned char)m->text[at]) ? ' ' : (char)tolower((unsigned char)m->text[at]));
     }
-    for (size_t i = 0; i < q->n_excluded; i++) {
-        size_t at = 0;
-        if (br_text_has(text, len, q->excluded[i], true, &at))
-            return false;
-    }
-    return true;
 }
 
-static const char *reason(struct br_arena *a, const struct br_query *q, const bool *matched, bool by_meaning, bool by_words)
+static const char *reason(struct br_arena *a, const struct br_message *m, const struct br_term_hit *hits, size_t n_hits,
+                          const struct found_by *by)
 {
     struct br_buf b;
-    size_t n = 0;
-    br_buf_init(&b, 4096);
-    if (by_meaning)
+    br_buf_init(&b, REASON_WORDS_MAX * (size_t)BR_QUERY_MATCH_MAX);
+    if (by->meaning)
         br_buf_adds(&b, "meaning");
-    for (size_t i = 0; by_words && i < q->n_words && n < 8; i++)
-        if (matched[i])
-            br_buf_addf(&b, "%s%s", n++ ? ", " : by_meaning ? " + words: " : "words: ", q->words[i]);
-    if (by_words && !n)
-        br_buf_adds(&b, by_meaning ? " + words of the thread" : "words of the thread");
-    const char *s = br_arena_str(a, br_buf_str(&b));
+    if (by->words)
+        add_found_words(&b, m, hits, n_hits, by->meaning);
+    if (by->words && !n_hits && by->thread_words)
+        br_buf_adds(&b, by->meaning ? " + words of the thread" : "words of the thread");
+    const char *s = br_arena_str(a, b.len ? b.data : by->words ? "words" : "newest");
     br_buf_free(&b);
     return s;
 }
@@ -263,89 +273,94 @@ static enum br_rc load_message(struct searching *s, const char *channel_id, int6
     size_t before = s->list.count;
     struct br_err quiet = {0};
     enum br_rc rc = br_slack_message(s->ws->store, channel_id, ts, br_message_list_add, &s->list, &quiet);
-    *ok = false;
+    *ok = rc == BR_OK && s->list.count > before;
     if (rc == BR_E_NOTFOUND)
         return BR_OK;
-    if (rc != BR_OK) {
-        if (err && err->rc == BR_OK)
-            *err = quiet;
-        return rc;
-    }
-    *ok = s->list.count > before && passes_conditions(&s->query, s->list.items[before].text);
-    if (!*ok)
-        s->list.count = before;
+    if (rc != BR_OK && err && err->rc == BR_OK)
+        *err = quiet;
+    return rc;
+}
+
+static enum br_rc room_for_hit(struct searching *s, struct br_err *err)
+{
+    if (s->results.count < s->hits_alloc)
+        return BR_OK;
+    size_t alloc = s->hits_alloc ? s->hits_alloc * 2 : 16;
+    void *p = realloc(s->results.hits, alloc * sizeof *s->results.hits);
+    if (!p)
+        return br_fail_nomem(err);
+    s->results.hits = p;
+    s->hits_alloc = alloc;
     return BR_OK;
 }
 
-/* The last message of the list becomes a hit. */
-static enum br_rc add_hit(struct searching *s, enum br_hit_kind kind, double score, double semantic, double keyword, struct br_err *err)
+/* A message becomes a hit. hit: score, semantic, keyword and kind are set. */
+static enum br_rc add_hit(struct searching *s, const struct br_message *m, struct br_search_hit hit, bool thread_words, struct br_err *err)
 {
-    struct br_search_results *r = &s->results;
+    const struct br_query *q = &s->query;
+    struct found_by by = {.meaning = !isnan(hit.semantic), .words = !isnan(hit.keyword), .thread_words = thread_words};
+    struct br_term_hit words[TERM_HITS_MAX];
     struct br_buf snippet;
-    bool matched[BR_COUNT(s->query.words)];
-    if (r->count == s->hits_alloc) {
-        size_t alloc = s->hits_alloc ? s->hits_alloc * 2 : 16;
-        void *p = realloc(r->hits, alloc * sizeof *r->hits);
-        if (!p)
-            return br_fail_nomem(err);
-        r->hits = p;
-        s->hits_alloc = alloc;
-    }
-    const struct br_message *m = &s->list.items[s->list.count - 1];
+    size_t len = strlen(m->text);
+    enum br_rc rc;
     br_buf_init(&snippet, 4096);
-    br_snippet(m->text, strlen(m->text), s->query.words, s->query.n_words, &snippet, matched);
-    r->hits[r->count] = (struct br_search_hit){
-        .rank = r->count + 1,
-        .score = score,
-        .semantic = semantic,
-        .keyword = keyword,
-        .kind = kind,
-        .message = *m,
-        .snippet = br_arena_str(&s->list.arena, br_buf_str(&snippet)),
-        .reason = reason(&s->list.arena, &s->query, matched, !isnan(semantic), !isnan(keyword)),
-    };
-    r->count++;
+    BR_TRY(room_for_hit(s, err));
+    BR_TRY(br_tokens_of(s->tokenizer, m->text, len, &s->tokens, err));
+    size_t n = br_terms_find(q->words, q->n_words, &s->tokens, words, BR_COUNT(words));
+    br_snippet(m->text, len, words, n, &snippet);
+    hit.rank = s->results.count + 1;
+    hit.message = *m;
+    hit.snippet = br_arena_str(&s->list.arena, br_buf_str(&snippet));
+    hit.reason = reason(&s->list.arena, m, words, n, &by);
+    s->results.hits[s->results.count++] = hit;
+    if (s->list.arena.failed)
+        rc = br_fail_nomem(err);
+err:
     br_buf_free(&snippet);
-    return s->list.arena.failed ? br_fail_nomem(err) : BR_OK;
+    return rc;
+}
+
+static const struct br_message *last_loaded(const struct searching *s)
+{
+    return &s->list.items[s->list.count - 1];
+}
+
+static enum br_rc add_conversation(struct searching *s, const struct conversation *c, enum br_hit_kind kind, struct br_err *err)
+{
+    struct br_search_hit hit = {.kind = kind, .score = c->score, .semantic = c->semantic, .keyword = c->keyword};
+    bool thread_words = c->rank[KEYWORD_PASSAGE] || c->n_candidates > (kind == BR_HIT_MESSAGE);
+    return add_hit(s, last_loaded(s), hit, thread_words, err);
 }
 
 /* The message of a passage that has most of the query's words; the longest of equals. */
 struct pick {
-    const struct br_query *q;
-    int64_t first, last, best_ts;
+    struct searching *s;
+    int64_t best_ts;
     size_t best_words, best_len;
 };
 
-static enum br_rc pick_message(void *ctx, const struct br_slack_view *v, struct br_err *err)
+static enum br_rc pick_message(void *ctx, int64_t ts, const char *text, size_t len, struct br_err *err)
 {
     struct pick *p = ctx;
-    (void)err;
-    if (v->ts < p->first || v->ts > p->last || v->cls != BR_MSG_CONTENT || !passes_conditions(p->q, v->text))
-        return BR_OK;
-    size_t words = 0;
-    for (size_t i = 0; i < p->q->n_words; i++) {
-        size_t at = 0;
-        words += br_text_has(v->text, v->text_len, p->q->words[i], true, &at);
-    }
-    if (!p->best_ts || words > p->best_words || (words == p->best_words && v->text_len > p->best_len)) {
-        p->best_ts = v->ts;
-        p->best_words = words;
-        p->best_len = v->text_len;
-    }
+    const struct br_query *q = &p->s->query;
+    enum br_rc rc = br_tokens_of(p->s->tokenizer, text, len, &p->s->tokens, err);
+    if (rc != BR_OK)
+        return rc;
+    size_t words = br_terms_count(q->words, q->n_words, &p->s->tokens);
+    if (!p->best_ts || words > p->best_words || (words == p->best_words && len > p->best_len))
+        *p = (struct pick){.s = p->s, .best_ts = ts, .best_words = words, .best_len = len};
     return BR_OK;
 }
 
 static enum br_rc add_passage_hit(struct searching *s, const struct conversation *c, bool *added, struct br_err *err)
 {
-    struct pick p = {.q = &s->query, .first = c->passage_first, .last = c->passage_last};
-    bool ok = false;
+    struct pick p = {.s = s};
     enum br_rc rc;
-    BR_TRY(br_slack_thread(s->ws->store, c->channel_id, c->thread_ts, pick_message, &p, err));
+    BR_TRY(br_slack_passage_messages(s->ws->store, &c->passage, s->filtered ? &s->allowed.slots : NULL, pick_message, &p, err));
     if (p.best_ts)
-        BR_TRY(load_message(s, c->channel_id, p.best_ts, &ok, err));
-    if (ok)
-        BR_TRY(add_hit(s, BR_HIT_PASSAGE, c->score, c->semantic, c->keyword, err));
-    *added = ok;
+        BR_TRY(load_message(s, c->channel_id, p.best_ts, added, err));
+    if (*added)
+        BR_TRY(add_conversation(s, c, BR_HIT_PASSAGE, err));
 err:
     return rc;
 }
@@ -363,10 +378,10 @@ static enum br_rc add_best_messages(struct searching *s, struct br_err *err)
             struct candidate *m = &c->candidates[j];
             BR_TRY(load_message(s, c->channel_id, m->ts, &added, err));
             if (added)
-                BR_TRY(add_hit(s, BR_HIT_MESSAGE, c->score, c->semantic, c->keyword, err));
+                BR_TRY(add_conversation(s, c, BR_HIT_MESSAGE, err));
             m->ts = 0; /* shown, or not to be shown */
         }
-        if (!added && c->passage_first)
+        if (!added && c->passage.ts)
             BR_TRY(add_passage_hit(s, c, &added, err));
     }
 err:
@@ -385,8 +400,10 @@ static enum br_rc add_other_messages(struct searching *s, struct br_err *err)
             if (!m->ts)
                 continue;
             BR_TRY(load_message(s, c->channel_id, m->ts, &ok, err));
+            struct br_search_hit hit = {
+                .kind = BR_HIT_MESSAGE, .score = message_score(m) * SIDE_WEIGHT, .semantic = m->semantic, .keyword = m->keyword};
             if (ok)
-                BR_TRY(add_hit(s, BR_HIT_MESSAGE, message_score(m) * SIDE_WEIGHT, m->semantic, m->keyword, err));
+                BR_TRY(add_hit(s, last_loaded(s), hit, false, err));
         }
     }
 err:
@@ -401,16 +418,39 @@ static void cap_scores(struct searching *s)
             s->results.hits[i].score = s->results.hits[i - 1].score;
 }
 
-static enum br_rc run(struct searching *s, struct br_err *err)
+/* Conditions without words: nothing ranks but time. */
+static enum br_rc run_newest(struct searching *s, struct br_err *err)
+{
+    enum br_rc rc;
+    s->exhaustive = true;
+    BR_TRY(br_slack_newest(s->ws->store, &s->allowed, &s->query.filter, s->n, br_message_list_add, &s->list, err));
+    for (size_t i = 0; i < s->list.count; i++)
+        BR_TRY(add_hit(s, &s->list.items[i], (struct br_search_hit){.kind = BR_HIT_MESSAGE, .semantic = NAN, .keyword = NAN}, false, err));
+err:
+    return rc;
+}
+
+static enum br_rc prepare_semantic(struct searching *s, struct br_err *err)
 {
     struct br_store_info info;
     enum br_rc rc;
     BR_TRY(br_store_info(s->ws->store, &info, err));
     BR_TRY(br_home_check_model(s->ws->home, &info, err));
     br_graph_refresh(&s->ws->graph, s->ws->home->io, s->ws->store, &info);
+err:
+    return rc;
+}
+
+static enum br_rc run(struct searching *s, struct br_err *err)
+{
+    enum br_rc rc;
     s->filtered = !br_slack_filter_is_empty(&s->query.filter);
     if (s->filtered)
-        BR_TRY(br_slack_filter_slots(s->ws->store, &s->query.filter, &s->allow, &s->n_allowed, err));
+        BR_TRY(br_slack_filter_set(s->ws->store, &s->query.filter, &s->allowed, err));
+    if (!s->query.text.len)
+        return run_newest(s, err);
+    if (s->opt->mode != BR_SEARCH_KEYWORD)
+        BR_TRY(prepare_semantic(s, err));
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));
     if (s->opt->mode != BR_SEARCH_SEMANTIC)
@@ -464,11 +504,14 @@ int br_search(struct br_workspace *ws, const char *query, const struct br_search
         BR_TRY(br_fail_nomem(&err));
     BR_TRY(br_store_read_begin(ws->store, &err));
     snapshot = true;
-    BR_TRY(br_query_parse(ws, query, s.opt, &s.query, &err));
-    if (!s.query.text.len)
-        BR_TRY(br_fail(&err, BR_E_USAGE, "the query has no words to search for (only filters or nothing)"));
+    BR_TRY(br_slack_tokenizer_new(ws->store, &s.tokenizer, &err));
+    BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, &err));
+    bool nothing = !s.query.text.len && (s.opt->literal || br_slack_filter_is_empty(&s.query.filter));
+    if (nothing && !s.opt->literal)
+        BR_TRY(br_fail(&err, BR_E_USAGE, "the query is empty: give words, filters or both"));
     clock_gettime(CLOCK_MONOTONIC, &from);
-    BR_TRY(run(&s, &err));
+    if (!nothing) /* an empty text among many literal ones finds nothing */
+        BR_TRY(run(&s, &err));
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
     BR_TRY(give_results(&s, ms, out, &err));
@@ -478,7 +521,9 @@ err:
         br_store_read_end(ws->store);
     if (s.fusion)
         fusion_free(s.fusion);
-    br_bitmap_free(&s.allow);
+    br_slack_set_free(&s.allowed);
+    br_tokens_free(&s.tokens);
+    br_slack_tokenizer_free(s.tokenizer);
     free(s.results.hits);
     br_message_list_free(&s.list);
     br_query_free(&s.query);

@@ -50,3 +50,26 @@ uint64_t br_bitmap_count(const struct br_bitmap *b)
         n += (uint64_t)__builtin_popcountll(b->words[b->n_bits / 64] & ((UINT64_C(1) << b->n_bits % 64) - 1));
     return n;
 }
+
+void br_bitmap_fill(struct br_bitmap *b)
+{
+    for (uint64_t i = 0; i < b->n_bits / 64; i++)
+        b->words[i] = ~UINT64_C(0);
+    if (b->n_bits % 64)
+        b->words[b->n_bits / 64] = (UINT64_C(1) << b->n_bits % 64) - 1;
+}
+
+void br_bitmap_intersect(struct br_bitmap *a, const struct br_bitmap *b)
+{
+    uint64_t common = BR_MIN(word_count(a->n_bits), word_count(b->n_bits));
+    for (uint64_t i = 0; i < common; i++)
+        a->words[i] &= b->words[i];
+    for (uint64_t i = common; i < word_count(a->n_bits); i++)
+        a->words[i] = 0;
+}
+
+void br_bitmap_subtract(struct br_bitmap *a, const struct br_bitmap *b)
+{
+    for (uint64_t i = 0; i < BR_MIN(word_count(a->n_bits), word_count(b->n_bits)); i++)
+        a->words[i] &= ~b->words[i];
+}

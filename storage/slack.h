@@ -136,13 +136,19 @@ BR_MUST_USE enum br_rc br_slack_thread(struct br_store *s, const char *channel_i
 /* n messages before and after ts in its thread if it is a reply or root, else in the channel's flow; oldest first, itself included. */
 BR_MUST_USE enum br_rc br_slack_context(struct br_store *s, const char *channel_id, int64_t ts, size_t n, br_slack_view_fn fn,
                                         void *ctx, struct br_err *err);
-/* Most reacted first: distinct users over folded reactions, with truncated lists max(distinct users, largest count). */
+/* Most reacted first: distinct users over folded reactions, with truncated lists max(distinct users, largest count). after: inclusive. */
 BR_MUST_USE enum br_rc br_slack_top(struct br_store *s, const char *channel_id, int64_t after, int64_t before, size_t n,
                                     br_slack_view_fn fn, void *ctx, struct br_err *err);
 
+struct br_slack_author;
 /* Names to ids. BR_E_NOTFOUND with the nearest names in err. A leading # or @ is accepted; ids first, then names (case-folded). */
 BR_MUST_USE enum br_rc br_slack_find_channel(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err);
 BR_MUST_USE enum br_rc br_slack_find_user(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err);
+/* A user; else a bot, by the id or the name its messages carry. */
+BR_MUST_USE enum br_rc br_slack_find_author(struct br_store *s, const char *name_or_id, struct br_slack_author *author, struct br_err *err);
+/* fn for each direct message that user is in. BR_E_NOTFOUND when there is none. */
+BR_MUST_USE enum br_rc br_slack_find_dms(struct br_store *s, const char *user, enum br_rc (*fn)(void *ctx, const char *id, const char *name),
+                                         void *ctx, struct br_err *err);
 /* All ids and display names, for rendering. */
 BR_MUST_USE enum br_rc br_slack_each_user(struct br_store *s, enum br_rc (*fn)(void *ctx, const char *id, const char *name), void *ctx,
                                           struct br_err *err);
@@ -166,28 +172,66 @@ BR_MUST_USE enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, s
 #define BR_HAS_FILE 2u
 #define BR_HAS_REACTION 4u
 #define BR_IS_THREAD 8u /* in a thread */
-struct br_slack_filter { /* zero: everything */
-    const char *const *channel_ids; /* any of */
+/* Who wrote it: a person's id; or a bot's id, or the name a bot posts under. */
+struct br_slack_author {
+    bool is_bot;
+    char key[256];
+};
+struct br_slack_terms {
+    const char *const *channel_ids;
     size_t n_channels;
-    const char *const *user_ids; /* any of; author */
-    size_t n_users;
+    const struct br_slack_author *authors;
+    size_t n_authors;
+    const char *const *reactions; /* folded names */
+    size_t n_reactions;
+    unsigned has;      /* BR_HAS_*, BR_IS_THREAD */
+    const char *match; /* FTS5 expression over messages, NULL none */
+};
+/* What a search is confined to. Zero: everything.
+ *
+ * A message passes when it is in any of with.channel_ids, by any of with.authors, has all of with.reactions, with.has and with.match, lies in the
+ * dates, and nothing in `without` is true of it. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
+ *
+ * A passage stands for messages, one of which is shown, so it passes when it has a message to show and none that was excluded: its channel
+ * passes, a message of it lies in the dates, a message of it passes everything (when there is a with.match), and none of its messages has
+ * without.match. Author, reactions and flags are a message's own and say nothing of the conversation around it: with any of them in the filter,
+ * included or excluded, no passage passes. */
+struct br_slack_filter {
+    struct br_slack_terms with, without;
     int64_t after, before; /* inclusive lower, exclusive upper bound; 0 none */
-    unsigned has;          /* BR_HAS_*: all of */
-    const char *has_reaction; /* folded name, NULL none */
 };
 bool br_slack_filter_is_empty(const struct br_slack_filter *f);
-/* Slots of the message documents that pass; passages pass only on channel and dates (a passage whose messages overlap the range), and not
- * at all when users, has or has_reaction are given. *count: bits set. Caller frees the bitmap. */
-BR_MUST_USE enum br_rc br_slack_filter_slots(struct br_store *s, const struct br_slack_filter *f, struct br_bitmap *slots,
-                                             uint64_t *count, struct br_err *err);
+/* A set of documents by both of their numbers. Bits of what is not a live document mean nothing. */
+struct br_slack_set {
+    struct br_bitmap slots, contents;
+};
+/* The documents that pass; those without a vector have no words either and never do. Caller frees the set. */
+BR_MUST_USE enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set, struct br_err *err);
+void br_slack_set_free(struct br_slack_set *set);
+/* The newest n messages of a set that lie in the filter's dates, newest first. */
+BR_MUST_USE enum br_rc br_slack_newest(struct br_store *s, const struct br_slack_set *set, const struct br_slack_filter *f, size_t n,
+                                       br_slack_view_fn fn, void *ctx, struct br_err *err);
+/* The messages a passage is made of that are in slots (NULL: all), oldest first, with their texts. */
+BR_MUST_USE enum br_rc br_slack_passage_messages(struct br_store *s, const struct br_doc *passage, const struct br_bitmap *slots,
+                                                 enum br_rc (*fn)(void *ctx, int64_t ts, const char *text, size_t len, struct br_err *err),
+                                                 void *ctx, struct br_err *err);
 struct br_keyword_hit {
     struct br_doc doc;
     double bm25; /* larger is better */
 };
-/* FTS5 match expression (already built and quoted by the caller) over messages or passages; best first, at most n; filter as above. */
-BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind,
-                                        const struct br_slack_filter *f, size_t n, struct br_keyword_hit *out, size_t *n_out,
-                                        struct br_err *err);
+/* FTS5 match expression (already built and quoted by the caller) over messages or passages whose content record is in contents (NULL: all);
+ * best first, at most n. */
+BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents, size_t n,
+                                        struct br_keyword_hit *out, size_t *n_out, struct br_err *err);
+
+/* --- Words as the keyword index sees them: cut, folded and stemmed by its own tokenizer. --- */
+struct br_slack_tokenizer;
+BR_MUST_USE enum br_rc br_slack_tokenizer_new(struct br_store *s, struct br_slack_tokenizer **out, struct br_err *err);
+void br_slack_tokenizer_free(struct br_slack_tokenizer *t);
+/* fn for each token in order: its stem, and where in text it was. fn returns false for want of memory. */
+BR_MUST_USE enum br_rc br_slack_tokenize(struct br_slack_tokenizer *t, const char *text, size_t len,
+                                         bool (*fn)(void *ctx, const char *stem, size_t stem_len, size_t start, size_t end), void *ctx,
+                                         struct br_err *err);
 
 struct br_slack_counts {
     uint64_t messages, users, channels, threads, documents, dirty_threads, reactions, files;

@@ -1,24 +1,45 @@
-/* slack_filter.c - from a filter to the slots it lets through, and from a slot to its document.
+/* slack_filter.c - from a filter to the documents it lets through, and from a slot to its document.
  *
- * Each combination of one channel and one author is one walk over an index that holds all that is asked; lists are
- * walked value by value. Only live slots are in the tables. */
+ * Each term of a filter (a channel, an author, a reaction, an expression of words) is one statement that walks the
+ * documents it is true of; the filter is their intersection less the terms it excludes, as bitmaps. Dates, flags and
+ * each combination of one channel and one author are one walk over an index that holds all that is asked. What passes
+ * and why is said in slack.h. */
 #include "slack_int.h"
+
+static bool has_message_terms(const struct br_slack_terms *t)
+{
+    return t->n_authors || t->n_reactions || t->has;
+}
+
+static bool terms_are_empty(const struct br_slack_terms *t)
+{
+    return !t->n_channels && !has_message_terms(t) && !t->match;
+}
 
 bool br_slack_filter_is_empty(const struct br_slack_filter *f)
 {
-    return !f->n_channels && !f->n_users && !f->after && !f->before && !f->has && !f->has_reaction;
+    return terms_are_empty(&f->with) && terms_are_empty(&f->without) && !f->after && !f->before;
 }
 
 static bool only_messages(const struct br_slack_filter *f)
 {
-    return f->n_users || f->has || f->has_reaction;
+    return has_message_terms(&f->with) || has_message_terms(&f->without);
 }
 
-/* Room for the highest slot any document has. */
-static enum br_rc bitmap_for_slots(struct br_store *s, struct br_bitmap *slots, struct br_err *err)
+/* --- Sets --- */
+
+void br_slack_set_free(struct br_slack_set *set)
 {
-    int64_t messages, passages;
+    br_bitmap_free(&set->slots);
+    br_bitmap_free(&set->contents);
+}
+
+/* Room for the highest slot and content record any document has. */
+static enum br_rc set_new(struct br_store *s, struct br_slack_set *set, struct br_err *err)
+{
+    int64_t messages, passages, contents;
     enum br_rc rc;
+    *set = (struct br_slack_set){0};
     BR_TRY(br_slack_int(s,
                         "SELECT max(slot) + 1 FROM message_metadata INDEXED BY messages_by_slot"
                         " WHERE workspace_id = ?1 AND slot IS NOT NULL",
@@ -26,110 +47,279 @@ static enum br_rc bitmap_for_slots(struct br_store *s, struct br_bitmap *slots, 
     BR_TRY(br_slack_int(s, "SELECT max(slot) + 1 FROM passages INDEXED BY passages_by_slot"
                         " WHERE workspace_id = ?1 AND slot IS NOT NULL",
                         &passages, err));
-    rc = br_bitmap_init(slots, (uint64_t)BR_MAX(messages, passages), err);
+    BR_TRY(br_slack_int(s, "SELECT max(content_id) + 1 FROM content WHERE workspace_id = ?1", &contents, err));
+    BR_TRY(br_bitmap_init(&set->slots, (uint64_t)BR_MAX(messages, passages), err));
+    BR_TRY(br_bitmap_init(&set->contents, (uint64_t)contents, err));
+    return BR_OK;
 err:
+    br_slack_set_free(set);
     return rc;
 }
 
-/* ?2 channel, ?3 author, ?4 and ?5 dates, ?6 flags, ?7 reaction: the same numbers in every statement. */
-#define DATES_AND_FLAGS " AND m.ts >= ?4 AND m.ts < ?5 AND m.flags & ?6 = ?6 AND m.slot IS NOT NULL"
+static void intersect(struct br_slack_set *a, const struct br_slack_set *b)
+{
+    br_bitmap_intersect(&a->slots, &b->slots);
+    br_bitmap_intersect(&a->contents, &b->contents);
+}
+
+static void subtract(struct br_slack_set *a, const struct br_slack_set *b)
+{
+    br_bitmap_subtract(&a->slots, &b->slots);
+    br_bitmap_subtract(&a->contents, &b->contents);
+}
+
+/* --- Walks: each statement gives slot and content record. --- */
+
+/* The same numbers in every statement. Zero: nothing is asked. */
+struct walk {
+    const char *channel_id; /* ?2 */
+    const char *author;     /* ?3 */
+    int64_t after, before;  /* ?4, ?5 */
+    unsigned has, has_not;  /* ?6, ?8 */
+    const char *text;       /* ?7: a reaction, or an FTS5 expression */
+    const struct br_bitmap *slots; /* ?9: of messages */
+};
+
+#define DATES_AND_FLAGS                                                                                              \
+    " AND m.ts >= ?4 AND m.ts < ?5 AND m.flags & ?6 = ?6 AND m.flags & ?8 = 0 AND m.slot IS NOT NULL"
 
 static const char by_nothing[] = /* channel by channel, so that dates use the index */
-    "SELECT m.slot FROM channels c CROSS JOIN message_metadata m INDEXED BY messages_by_channel"
+    "SELECT m.slot, m.content_id FROM channels c CROSS JOIN message_metadata m INDEXED BY messages_by_channel"
     " ON m.workspace_id = ?1 AND m.channel_id = c.channel_id WHERE c.workspace_id = ?1" DATES_AND_FLAGS;
-static const char by_channel[] = "SELECT m.slot FROM message_metadata m INDEXED BY messages_by_channel"
+static const char by_channel[] = "SELECT m.slot, m.content_id FROM message_metadata m INDEXED BY messages_by_channel"
                                  " WHERE m.workspace_id = ?1 AND m.channel_id = ?2" DATES_AND_FLAGS;
-static const char by_user[] = "SELECT m.slot FROM message_metadata m INDEXED BY messages_by_user"
+static const char by_user[] = "SELECT m.slot, m.content_id FROM message_metadata m INDEXED BY messages_by_user"
                               " WHERE m.workspace_id = ?1 AND m.user_id = ?3" DATES_AND_FLAGS;
-static const char by_both[] = "SELECT m.slot FROM message_metadata m INDEXED BY messages_by_user"
+static const char by_both[] = "SELECT m.slot, m.content_id FROM message_metadata m INDEXED BY messages_by_user"
                               " WHERE m.workspace_id = ?1 AND m.user_id = ?3 AND m.channel_id = ?2" DATES_AND_FLAGS;
+/* No index knows bots: they are few, asked for rarely, and one pass over the table takes milliseconds. */
+static const char by_bot[] = "SELECT m.slot, m.content_id FROM message_metadata m NOT INDEXED"
+                             " WHERE m.workspace_id = ?1 AND (m.bot_id = ?3 OR m.bot_name = ?3 COLLATE NOCASE)"
+                             " AND (?2 IS NULL OR m.channel_id = ?2)" DATES_AND_FLAGS;
 static const char by_reaction[] =
-    "SELECT m.slot FROM reactions r INDEXED BY reactions_by_folded CROSS JOIN message_metadata m"
+    "SELECT m.slot, m.content_id FROM reactions r INDEXED BY reactions_by_folded CROSS JOIN message_metadata m"
     " ON m.workspace_id = ?1 AND m.channel_id = r.channel_id AND m.ts = r.ts"
-    " WHERE r.workspace_id = ?1 AND r.folded = ?7 AND (?2 IS NULL OR m.channel_id = ?2)"
-    " AND (?3 IS NULL OR m.user_id = ?3)" DATES_AND_FLAGS;
-static const char passages_by_nothing[] = "SELECT p.slot FROM passages p WHERE p.workspace_id = ?1"
-                                          " AND p.first_ts < ?5 AND p.last_ts >= ?4 AND p.slot IS NOT NULL";
-static const char passages_by_channel[] = "SELECT p.slot FROM passages p WHERE p.workspace_id = ?1"
-                                          " AND p.channel_id = ?2 AND p.first_ts < ?5 AND p.last_ts >= ?4"
-                                          " AND p.slot IS NOT NULL";
+    " WHERE r.workspace_id = ?1 AND r.folded = ?7 AND m.slot IS NOT NULL";
+static const char by_words[] = "SELECT m.slot, m.content_id FROM fts_messages f"
+                               " CROSS JOIN message_metadata m INDEXED BY messages_by_content"
+                               " ON m.workspace_id = ?1 AND m.content_id = f.rowid WHERE fts_messages MATCH ?7 AND m.slot IS NOT NULL";
 
-static enum br_rc walk(struct br_store *s, const char *sql, const struct br_slack_filter *f, const char *channel_id,
-                       const char *user_id, struct br_bitmap *slots, struct br_err *err)
+/* The ends of a passage are messages of it; only where both are outside must those between be asked. */
+#define PASSAGE_DATES                                                                                              \
+    " AND p.first_ts < ?5 AND p.last_ts >= ?4 AND p.slot IS NOT NULL AND (p.first_ts >= ?4 OR p.last_ts < ?5"      \
+    " OR EXISTS(SELECT 1 FROM message_metadata m INDEXED BY messages_by_thread"                                    \
+    "  WHERE m.workspace_id = ?1 AND m.channel_id = p.channel_id AND m.thread_ts = p.thread_ts"                    \
+    "  AND m.ts >= ?4 AND m.ts < ?5 AND m.slot IS NOT NULL))"
+static const char passages_by_nothing[] =
+    "SELECT p.slot, p.content_id FROM passages p WHERE p.workspace_id = ?1" PASSAGE_DATES;
+static const char passages_by_channel[] = "SELECT p.slot, p.content_id FROM passages p WHERE p.workspace_id = ?1"
+                                          " AND p.channel_id = ?2" PASSAGE_DATES;
+/* Of messages that have the words, and are in ?9. */
+static const char passages_by_words[] =
+    "SELECT p.slot, p.content_id FROM fts_messages f CROSS JOIN message_metadata m INDEXED BY messages_by_content"
+    " ON m.workspace_id = ?1 AND m.content_id = f.rowid CROSS JOIN passages p"
+    " ON p.workspace_id = ?1 AND p.channel_id = m.channel_id AND p.thread_ts = ifnull(m.thread_ts, m.ts)"
+    " AND p.first_ts <= m.ts AND p.last_ts >= m.ts"
+    " WHERE fts_messages MATCH ?7 AND in_bitmap(m.slot, ?9) AND p.slot IS NOT NULL";
+
+enum br_rc br_slack_match_fail(struct br_store *s, struct br_err *err)
+{
+    if ((sqlite3_errcode(br_store_db(s)) & 0xff) == SQLITE_ERROR)
+        return br_fail(err, BR_E_USAGE, "the search words cannot be understood: %s", sqlite3_errmsg(br_store_db(s)));
+    return br_store_sql_fail(s, err, "cannot search");
+}
+
+static void bind(sqlite3_stmt *st, const struct walk *w)
+{
+    int n = sqlite3_bind_parameter_count(st);
+    if (n >= 2)
+        br_slack_bind_text(st, 2, w->channel_id);
+    if (n >= 3)
+        br_slack_bind_text(st, 3, w->author);
+    if (n >= 4)
+        sqlite3_bind_int64(st, 4, w->after);
+    if (n >= 5)
+        sqlite3_bind_int64(st, 5, w->before ? w->before : INT64_MAX);
+    if (n >= 6)
+        sqlite3_bind_int64(st, 6, (int64_t)w->has);
+    if (n >= 7)
+        br_slack_bind_text(st, 7, w->text);
+    if (n >= 8)
+        sqlite3_bind_int64(st, 8, (int64_t)w->has_not);
+    if (n >= 9)
+        br_sql_bind_bitmap(st, 9, w->slots);
+}
+
+static enum br_rc walk(struct br_store *s, const char *sql, const struct walk *w, struct br_slack_set *set,
+                       struct br_err *err)
 {
     sqlite3_stmt *st;
-    enum br_rc rc;
-    bool row;
-    BR_TRY(br_store_stmt(s, sql, &st, err));
-    br_slack_bind_text(st, 2, channel_id);
-    br_slack_bind_text(st, 3, user_id);
-    sqlite3_bind_int64(st, 4, f->after);
-    sqlite3_bind_int64(st, 5, f->before ? f->before : INT64_MAX);
-    sqlite3_bind_int64(st, 6, (int64_t)f->has);
-    if (f->has_reaction)
-        br_slack_bind_text(st, 7, f->has_reaction);
-    for (;;) {
-        BR_TRY(br_slack_step(s, st, &row, err));
-        if (!row)
-            return BR_OK;
-        br_bitmap_set(slots, (uint64_t)sqlite3_column_int64(st, 0));
+    int r;
+    enum br_rc rc = br_store_stmt(s, sql, &st, err);
+    if (rc != BR_OK)
+        return rc;
+    bind(st, w);
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        br_bitmap_set(&set->slots, (uint64_t)sqlite3_column_int64(st, 0));
+        br_bitmap_set(&set->contents, (uint64_t)sqlite3_column_int64(st, 1));
     }
-err:
+    if (r != SQLITE_DONE)
+        rc = br_slack_match_fail(s, err);
+    sqlite3_reset(st);
     return rc;
 }
 
-static enum br_rc walk_messages(struct br_store *s, const struct br_slack_filter *f, struct br_bitmap *slots,
-                                struct br_err *err)
+/* --- The terms of a filter --- */
+
+static enum br_rc walk_author(struct br_store *s, const struct br_slack_author *a, const struct walk *where,
+                              struct br_slack_set *set,
+                              struct br_err *err)
 {
-    size_t channels = f->n_channels ? f->n_channels : 1, users = f->n_users ? f->n_users : 1;
-    const char *sql = f->has_reaction                ? by_reaction
-                      : f->n_users && f->n_channels ? by_both
-                      : f->n_users                  ? by_user
-                      : f->n_channels               ? by_channel
-                                                    : by_nothing;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t u = 0; u < users; u++) {
-            enum br_rc rc = walk(s, sql, f, f->n_channels ? f->channel_ids[c] : NULL,
-                                 f->n_users ? f->user_ids[u] : NULL, slots, err);
-            if (rc != BR_OK)
-                return rc;
-        }
-    return BR_OK;
+    struct walk w = *where;
+    w.author = a->key;
+    return walk(s, a->is_bot ? by_bot : w.channel_id ? by_both : by_user, &w, set, err);
 }
 
-static enum br_rc walk_passages(struct br_store *s, const struct br_slack_filter *f, struct br_bitmap *slots,
+/* Channels, authors, dates and flags of the filter: the base on which the other terms work. */
+static enum br_rc walk_messages(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set,
                                 struct br_err *err)
 {
-    if (only_messages(f))
-        return BR_OK;
-    if (!f->n_channels)
-        return walk(s, passages_by_nothing, f, NULL, NULL, slots, err);
-    for (size_t c = 0; c < f->n_channels; c++) {
-        enum br_rc rc = walk(s, passages_by_channel, f, f->channel_ids[c], NULL, slots, err);
+    const struct br_slack_terms *t = &f->with;
+    struct walk w = {.after = f->after, .before = f->before, .has = t->has, .has_not = f->without.has};
+    for (size_t c = 0; c < BR_MAX(t->n_channels, (size_t)1); c++) {
+        enum br_rc rc = BR_OK;
+        w.channel_id = t->n_channels ? t->channel_ids[c] : NULL;
+        if (!t->n_authors)
+            rc = walk(s, w.channel_id ? by_channel : by_nothing, &w, set, err);
+        for (size_t a = 0; a < t->n_authors && rc == BR_OK; a++)
+            rc = walk_author(s, &t->authors[a], &w, set, err);
         if (rc != BR_OK)
             return rc;
     }
     return BR_OK;
 }
 
-enum br_rc br_slack_filter_slots(struct br_store *s, const struct br_slack_filter *f, struct br_bitmap *slots,
-                                 uint64_t *count, struct br_err *err)
+static enum br_rc walk_passages(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set,
+                                struct br_err *err)
 {
-    *slots = (struct br_bitmap){0};
-    *count = 0;
+    struct walk w = {.after = f->after, .before = f->before};
+    if (!f->with.n_channels)
+        return walk(s, passages_by_nothing, &w, set, err);
+    for (size_t c = 0; c < f->with.n_channels; c++) {
+        w.channel_id = f->with.channel_ids[c];
+        enum br_rc rc = walk(s, passages_by_channel, &w, set, err);
+        if (rc != BR_OK)
+            return rc;
+    }
+    return BR_OK;
+}
+
+/* set := set and what sql walks. */
+static enum br_rc keep(struct br_store *s, const char *sql, const struct walk *w, struct br_slack_set *set,
+                       struct br_err *err)
+{
+    struct br_slack_set term;
+    enum br_rc rc = set_new(s, &term, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = walk(s, sql, w, &term, err);
+    intersect(set, &term);
+    br_slack_set_free(&term);
+    return rc;
+}
+
+/* What `without` names, messages and passages; flags are the base's. */
+static enum br_rc walk_excluded(struct br_store *s, const struct br_slack_terms *t, struct br_slack_set *set,
+                                struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    const struct walk none = {0};
+    for (size_t i = 0; i < t->n_channels; i++) {
+        BR_TRY(walk(s, by_channel, &(struct walk){.channel_id = t->channel_ids[i]}, set, err));
+        BR_TRY(walk(s, passages_by_channel, &(struct walk){.channel_id = t->channel_ids[i]}, set, err));
+    }
+    for (size_t i = 0; i < t->n_authors; i++)
+        BR_TRY(walk_author(s, &t->authors[i], &none, set, err));
+    for (size_t i = 0; i < t->n_reactions; i++)
+        BR_TRY(walk(s, by_reaction, &(struct walk){.text = t->reactions[i]}, set, err));
+    if (t->match) {
+        BR_TRY(walk(s, by_words, &(struct walk){.text = t->match}, set, err));
+        BR_TRY(walk(s, passages_by_words, &(struct walk){.text = t->match, .slots = &set->slots}, set, err));
+    }
+err:
+    return rc;
+}
+
+static bool is_unbounded(const struct br_slack_filter *f)
+{
+    return !f->with.n_channels && !f->after && !f->before && !only_messages(f);
+}
+
+/* Everything that has a vector: the few documents that lack one (see verify) pass no filter, whatever it is. */
+static enum br_rc everything(struct br_store *s, struct br_slack_set *set, struct br_err *err)
+{
+    struct br_slack_set lacking;
+    enum br_rc rc = set_new(s, &lacking, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = walk(s,
+              "SELECT -1, content_id FROM message_metadata INDEXED BY messages_without_vector"
+              " WHERE workspace_id = ?1 AND needs_vector = 1 AND slot IS NULL UNION ALL"
+              " SELECT -1, content_id FROM passages INDEXED BY passages_without_vector"
+              " WHERE workspace_id = ?1 AND slot IS NULL",
+              &(struct walk){0}, &lacking, err);
+    br_bitmap_fill(&set->slots);
+    br_bitmap_fill(&set->contents);
+    subtract(set, &lacking);
+    br_slack_set_free(&lacking);
+    return rc;
+}
+
+/* The messages that pass, before anything but flags is excluded; everything, passages too, when nothing confines. */
+static enum br_rc included(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set,
+                           struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    if (is_unbounded(f))
+        BR_TRY(everything(s, set, err));
+    else
+        BR_TRY(walk_messages(s, f, set, err));
+    for (size_t i = 0; i < f->with.n_reactions; i++)
+        BR_TRY(keep(s, by_reaction, &(struct walk){.text = f->with.reactions[i]}, set, err));
+    if (f->with.match)
+        BR_TRY(keep(s, by_words, &(struct walk){.text = f->with.match}, set, err));
+err:
+    return rc;
+}
+
+enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set,
+                               struct br_err *err)
+{
+    struct br_slack_set without = {0};
+    *set = (struct br_slack_set){0};
     enum br_rc rc = br_store_read_begin(s, err);
     if (rc != BR_OK)
         return rc;
-    BR_TRY(bitmap_for_slots(s, slots, err));
-    BR_TRY(walk_messages(s, f, slots, err));
-    BR_TRY(walk_passages(s, f, slots, err));
-    *count = br_bitmap_count(slots);
+    BR_TRY(set_new(s, set, err));
+    BR_TRY(included(s, f, set, err));
+    if (!terms_are_empty(&f->without)) {
+        BR_TRY(set_new(s, &without, err));
+        BR_TRY(walk_excluded(s, &f->without, &without, err));
+        subtract(set, &without);
+    }
+    if (only_messages(f))
+        goto err;
+    if (f->with.match)
+        BR_TRY(walk(s, passages_by_words, &(struct walk){.text = f->with.match, .slots = &set->slots}, set, err));
+    else if (!is_unbounded(f))
+        BR_TRY(walk_passages(s, f, set, err));
+    if (without.slots.words)
+        subtract(set, &without);
 err:
     br_store_read_end(s);
-    if (rc != BR_OK) {
-        br_bitmap_free(slots);
-        *slots = (struct br_bitmap){0};
-    }
+    br_slack_set_free(&without);
+    if (rc != BR_OK)
+        br_slack_set_free(set);
     return rc;
 }
 

@@ -3,6 +3,7 @@
 #define BR_SLACK_INT_H
 
 #include "slack.h"
+#include "sql.h"
 #include "store_int.h"
 
 #include <stdlib.h>
@@ -97,6 +98,11 @@ BR_MUST_USE enum br_rc br_slack_import_note(struct br_store *s, const char *chan
                                             enum br_slack_outcome outcome, struct br_err *err);
 BR_MUST_USE enum br_rc br_slack_import_note_delete(struct br_store *s, const char *channel_id, int64_t ts,
                                                    struct br_err *err);
+
+/* --- slack_filter.c --- */
+
+/* A statement with an FTS5 expression failed: the expression's fault, or the store's. */
+enum br_rc br_slack_match_fail(struct br_store *s, struct br_err *err);
 
 /* --- slack_view.c --- */
 

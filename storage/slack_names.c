@@ -74,7 +74,7 @@ struct finder {
     size_t limit; /* of distance */
     int rank;     /* of the best match; smaller is better */
     size_t matches;
-    char id[64], other_id[64];
+    char id[NAME_MAX_BYTES], other_id[NAME_MAX_BYTES]; /* of bots: the name, where there is no id */
     struct {
         size_t distance;
         char name[NAME_MAX_BYTES];
@@ -84,7 +84,12 @@ struct finder {
 
 static void copy_id(char out[64], const char *id)
 {
-    snprintf(out, 64, "%s", id);
+    snprintf(out, 64, "%.63s", id); /* ids are that short: br_slack_check_id */
+}
+
+static void copy_key(char out[NAME_MAX_BYTES], const char *id)
+{
+    snprintf(out, NAME_MAX_BYTES, "%s", id);
 }
 
 static void note_match(struct finder *f, const char *id, int rank)
@@ -94,10 +99,10 @@ static void note_match(struct finder *f, const char *id, int rank)
     if (!f->matches || rank < f->rank) {
         f->rank = rank;
         f->matches = 1;
-        copy_id(f->id, id);
+        copy_key(f->id, id);
     } else if (strcmp(f->id, id) != 0) {
         f->matches++;
-        copy_id(f->other_id, id);
+        copy_key(f->other_id, id);
     }
 }
 
@@ -173,26 +178,69 @@ static enum br_rc id_exists(struct br_store *s, const char *sql, const char *id,
     return rc;
 }
 
-static enum br_rc find(struct br_store *s, const char *what, char sigil, const char *by_id, const char *all,
-                       int n_names, const char *name_or_id, char id[64], struct br_err *err)
+/* What names of one sort are looked up by. */
+struct lookup {
+    const char *what;
+    char sigil;
+    const char *by_id, *all; /* for id_exists and for look */
+    int n_names;
+};
+
+static const struct lookup channels = {
+    "channel", '#', "SELECT 1 FROM channels WHERE workspace_id = ?1 AND channel_id = ?2",
+    "SELECT channel_id, is_archived, name FROM channels WHERE workspace_id = ?1", 1};
+static const struct lookup users = {"user", '@', "SELECT 1 FROM users WHERE workspace_id = ?1 AND user_id = ?2",
+                                    "SELECT user_id, is_deleted OR is_stub, name, display_name, real_name,"
+                                    " CASE user_id WHEN 'USLACKBOT' THEN 'slackbot' END"
+                                    " FROM users WHERE workspace_id = ?1",
+                                    4};
+/* Bots are known from their messages alone. Spellings of a name that differ in case are one bot. */
+static const struct lookup bots = {
+    "user", '@', "SELECT 1 FROM message_metadata NOT INDEXED WHERE workspace_id = ?1 AND bot_id = ?2 LIMIT 1",
+    "SELECT bot_name, 0, bot_name FROM message_metadata NOT INDEXED WHERE workspace_id = ?1 AND bot_name <> ''"
+    " GROUP BY bot_name COLLATE NOCASE",
+    1};
+
+static enum br_rc find_in(struct br_store *s, const struct lookup *l, const char *name, struct finder *f,
+                          struct br_err *err)
 {
-    struct finder f = {0};
     bool exists;
     enum br_rc rc;
-    const char *name = name_or_id[0] == sigil ? name_or_id + 1 : name_or_id;
-    BR_TRY(id_exists(s, by_id, name, &exists, err));
+    BR_TRY(id_exists(s, l->by_id, name, &exists, err));
     if (exists) {
-        copy_id(id, name);
+        copy_key(f->id, name);
+        f->matches = 1;
         return BR_OK;
     }
-    fold(name, f.wanted);
-    f.limit = BR_MAX((size_t)1, BR_MIN(strlen(f.wanted) / 3, (size_t)4));
-    BR_TRY(look(s, all, n_names, &f, err));
-    if (!f.matches)
-        return not_found(&f, what, name, err);
-    if (f.matches > 1)
-        return br_fail(err, BR_E_USAGE, "\"%.64s\" is the name of %zu %ss, %s and %s among them: give the id", name,
-                       f.matches, what, f.id, f.other_id);
+    fold(name, f->wanted);
+    f->limit = BR_MAX((size_t)1, BR_MIN(strlen(f->wanted) / 3, (size_t)4));
+    BR_TRY(look(s, l->all, l->n_names, f, err));
+err:
+    return rc;
+}
+
+static const char *without_sigil(const struct lookup *l, const char *name)
+{
+    return name[0] == l->sigil ? name + 1 : name;
+}
+
+static enum br_rc the_one(const struct finder *f, const struct lookup *l, const char *name, struct br_err *err)
+{
+    if (!f->matches)
+        return not_found(f, l->what, name, err);
+    if (f->matches > 1)
+        return br_fail(err, BR_E_USAGE, "\"%.64s\" is the name of %zu %ss, %.64s and %.64s among them: give the id", name,
+                       f->matches, l->what, f->id, f->other_id);
+    return BR_OK;
+}
+
+static enum br_rc find(struct br_store *s, const struct lookup *l, const char *name, char id[64], struct br_err *err)
+{
+    struct finder f = {0};
+    enum br_rc rc;
+    name = without_sigil(l, name);
+    BR_TRY(find_in(s, l, name, &f, err));
+    BR_TRY(the_one(&f, l, name, err));
     copy_id(id, f.id);
 err:
     return rc;
@@ -200,28 +248,38 @@ err:
 
 enum br_rc br_slack_find_channel(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err)
 {
-    return find(s, "channel", '#', "SELECT 1 FROM channels WHERE workspace_id = ?1 AND channel_id = ?2",
-                "SELECT channel_id, is_archived, name FROM channels WHERE workspace_id = ?1", 1, name_or_id, id, err);
+    return find(s, &channels, name_or_id, id, err);
 }
 
 enum br_rc br_slack_find_user(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err)
 {
-    return find(s, "user", '@', "SELECT 1 FROM users WHERE workspace_id = ?1 AND user_id = ?2",
-                "SELECT user_id, is_deleted OR is_stub, name, display_name, real_name FROM users"
-                " WHERE workspace_id = ?1",
-                3, name_or_id, id, err);
+    return find(s, &users, name_or_id, id, err);
 }
 
-/* --- All names --- */
-
-static enum br_rc each(struct br_store *s, const char *sql,
-                       enum br_rc (*fn)(void *ctx, const char *id, const char *name), void *ctx, struct br_err *err)
+enum br_rc br_slack_find_author(struct br_store *s, const char *name_or_id, struct br_slack_author *author,
+                                struct br_err *err)
 {
-    sqlite3_stmt *st;
+    struct finder f = {0};
+    enum br_rc rc;
+    const char *name = without_sigil(&users, name_or_id);
+    *author = (struct br_slack_author){0};
+    BR_TRY(find_in(s, &users, name, &f, err));
+    if (!f.matches) {
+        author->is_bot = true;
+        BR_TRY(find_in(s, &bots, name, &f, err));
+    }
+    BR_TRY(the_one(&f, &users, name, err));
+    copy_key(author->key, f.id);
+err:
+    return rc;
+}
+
+static enum br_rc each_row(struct br_store *s, sqlite3_stmt *st, size_t *n,
+                           enum br_rc (*fn)(void *ctx, const char *id, const char *name), void *ctx, struct br_err *err)
+{
     enum br_rc rc;
     bool row;
-    BR_TRY(br_store_stmt(s, sql, &st, err));
-    for (;;) {
+    for (*n = 0;; ++*n) {
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
@@ -233,6 +291,42 @@ static enum br_rc each(struct br_store *s, const char *sql,
     }
 err:
     return rc;
+}
+
+/* Exports may lack the members of a DM: whoever wrote there is one. */
+enum br_rc br_slack_find_dms(struct br_store *s, const char *user,
+                             enum br_rc (*fn)(void *ctx, const char *id, const char *name), void *ctx,
+                             struct br_err *err)
+{
+    char id[64];
+    sqlite3_stmt *st;
+    size_t n;
+    enum br_rc rc;
+    BR_TRY(br_slack_find_user(s, user, id, err));
+    BR_TRY(br_store_stmt(s,
+                         "SELECT c.channel_id, c.name FROM channels c"
+                         " WHERE c.workspace_id = ?1 AND c.kind = 2 /* DM */ AND (EXISTS(SELECT 1 FROM channel_members m"
+                         "  WHERE m.workspace_id = ?1 AND m.channel_id = c.channel_id AND m.user_id = ?2)"
+                         " OR EXISTS(SELECT 1 FROM message_metadata m INDEXED BY messages_by_user"
+                         "  WHERE m.workspace_id = ?1 AND m.user_id = ?2 AND m.channel_id = c.channel_id AND m.slot IS NOT NULL))",
+                         &st, err));
+    br_slack_bind_text(st, 2, id);
+    BR_TRY(each_row(s, st, &n, fn, ctx, err));
+    if (!n)
+        return br_fail(err, BR_E_NOTFOUND, "there is no direct message with \"%.64s\"", user);
+err:
+    return rc;
+}
+
+/* --- All names --- */
+
+static enum br_rc each(struct br_store *s, const char *sql,
+                       enum br_rc (*fn)(void *ctx, const char *id, const char *name), void *ctx, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    size_t n;
+    enum br_rc rc = br_store_stmt(s, sql, &st, err);
+    return rc == BR_OK ? each_row(s, st, &n, fn, ctx, err) : rc;
 }
 
 enum br_rc br_slack_each_user(struct br_store *s, enum br_rc (*fn)(void *ctx, const char *id, const char *name),

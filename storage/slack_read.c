@@ -4,6 +4,8 @@
  * the first callback, which may use the store as it likes. All of it is one snapshot. */
 #include "slack_int.h"
 
+#include "content_log.h"
+
 struct key {
     char channel_id[64];
     int64_t ts;
@@ -236,5 +238,102 @@ enum br_rc br_slack_top(struct br_store *s, const char *channel_id, int64_t afte
 err:
     br_store_read_end(s);
     free(keys.items);
+    return rc;
+}
+
+enum br_rc br_slack_newest(struct br_store *s, const struct br_slack_set *set, const struct br_slack_filter *f,
+                           size_t n,
+                           br_slack_view_fn fn, void *ctx, struct br_err *err)
+{
+    struct keys keys = {0};
+    sqlite3_stmt *st;
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    BR_TRY(br_store_stmt(s,
+                         "SELECT channel_id, ts FROM message_metadata INDEXED BY messages_by_ts"
+                         " WHERE workspace_id = ?1 AND ts >= ?2 AND ts < ?3 AND in_bitmap(slot, ?5)"
+                         " ORDER BY ts DESC, channel_id DESC LIMIT ?4",
+                         &st, err));
+    sqlite3_bind_int64(st, 2, f->after);
+    sqlite3_bind_int64(st, 3, f->before ? f->before : INT64_MAX);
+    sqlite3_bind_int64(st, 4, limit_of(n));
+    br_sql_bind_bitmap(st, 5, &set->slots);
+    BR_TRY(keys_collect(&keys, s, st, err));
+    BR_TRY(keys_view(&keys, false, s, fn, ctx, err));
+err:
+    br_store_read_end(s);
+    free(keys.items);
+    return rc;
+}
+
+/* --- The messages of a passage --- */
+
+struct passage_message {
+    int64_t ts, content_id;
+};
+
+/* Rows of ts, content record and slot. */
+static enum br_rc collect_messages(struct br_store *s, sqlite3_stmt *st, const struct br_bitmap *slots,
+                                   struct passage_message **items,
+                                   size_t *n, struct br_err *err)
+{
+    size_t alloc = 0;
+    enum br_rc rc;
+    bool row;
+    for (;;) {
+        BR_TRY(br_slack_step(s, st, &row, err));
+        if (!row)
+            return BR_OK;
+        if (slots && !br_bitmap_test(slots, (uint64_t)sqlite3_column_int64(st, 2)))
+            continue;
+        if (*n == alloc) {
+            alloc = alloc ? alloc * 2 : 16;
+            void *p = realloc(*items, alloc * sizeof(**items));
+            if (!p) {
+                sqlite3_reset(st);
+                return br_fail_nomem(err);
+            }
+            *items = p;
+        }
+        (*items)[(*n)++] = (struct passage_message){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1)};
+    }
+err:
+    return rc;
+}
+
+enum br_rc br_slack_passage_messages(struct br_store *s, const struct br_doc *passage, const struct br_bitmap *slots,
+                                     enum br_rc (*fn)(void *ctx, int64_t ts, const char *text, size_t len,
+                                                      struct br_err *err),
+                                     void *ctx, struct br_err *err)
+{
+    struct passage_message *items = NULL;
+    struct br_buf text;
+    sqlite3_stmt *st;
+    size_t n = 0;
+    br_buf_init(&text, BR_CONTENT_MAX);
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    BR_TRY(br_store_stmt(s,
+                         "SELECT ts, content_id, slot FROM message_metadata INDEXED BY messages_by_thread WHERE workspace_id = ?1"
+                         " AND channel_id = ?2 AND thread_ts = ?3 AND ts BETWEEN ?4 AND ?5 AND slot IS NOT NULL"
+                         " UNION ALL SELECT ts, content_id, slot FROM message_metadata WHERE workspace_id = ?1"
+                         " AND channel_id = ?2 AND ts = ?3 AND thread_ts IS NULL AND slot IS NOT NULL",
+                         &st, err));
+    br_slack_bind_text(st, 2, passage->channel_id);
+    sqlite3_bind_int64(st, 3, passage->thread_ts);
+    sqlite3_bind_int64(st, 4, passage->ts);
+    sqlite3_bind_int64(st, 5, passage->last_ts);
+    BR_TRY(collect_messages(s, st, slots, &items, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        br_buf_reset(&text);
+        BR_TRY(br_store_content(s, (uint64_t)items[i].content_id, &text, err));
+        BR_TRY(fn(ctx, items[i].ts, br_buf_str(&text), text.len, err));
+    }
+err:
+    br_store_read_end(s);
+    br_buf_free(&text);
+    free(items);
     return rc;
 }

@@ -42,6 +42,23 @@ static char *uri_of(const char *path, enum br_sql_mode mode)
     return uri;
 }
 
+#define BITMAP_POINTER "br_bitmap"
+
+/* in_bitmap(n, ?): is bit n of the bitmap bound with br_sql_bind_bitmap set? */
+static void in_bitmap(sqlite3_context *ctx, int n, sqlite3_value **args)
+{
+    const struct br_bitmap *b = sqlite3_value_pointer(args[1], BITMAP_POINTER);
+    (void)n;
+    int64_t bit = sqlite3_value_int64(args[0]);
+    bool set = sqlite3_value_type(args[0]) == SQLITE_INTEGER && bit >= 0 && b && br_bitmap_test(b, (uint64_t)bit);
+    sqlite3_result_int(ctx, set);
+}
+
+void br_sql_bind_bitmap(sqlite3_stmt *st, int i, const struct br_bitmap *b)
+{
+    sqlite3_bind_pointer(st, i, (void *)(uintptr_t)b, BITMAP_POINTER, NULL);
+}
+
 enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mode mode, sqlite3 **out,
                        struct br_err *err)
 {
@@ -70,6 +87,9 @@ enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mod
                        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=FILE;"
                        "PRAGMA cache_size=-" STR(CACHE_KIB),
                        path, err));
+    if (sqlite3_create_function_v2(db, "in_bitmap", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, in_bitmap,
+                                   NULL, NULL, NULL) != SQLITE_OK)
+        BR_TRY(br_sql_fail(db, err, path, "cannot use"));
     if (mode >= BR_SQL_WRITE)
         BR_TRY(br_sql_exec(db, "PRAGMA secure_delete=ON", path, err));
     else

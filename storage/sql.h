@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "base/io.h"
+#include "index.h"
 
 #include <sqlite3.h>
 
@@ -18,6 +19,8 @@ enum br_sql_mode {
 /* Opens path and sets what every connection of ours has. The file may turn out unreadable only at its first use. */
 BR_MUST_USE enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mode mode, sqlite3 **out,
                                    struct br_err *err);
+/* For the SQL function in_bitmap(n, ?i) that every connection has; borrowed until the reset. */
+void br_sql_bind_bitmap(sqlite3_stmt *st, int i, const struct br_bitmap *b);
 /* From the connection's last error; path may be NULL. */
 enum br_rc br_sql_fail(sqlite3 *db, struct br_err *err, const char *path, const char *what);
 BR_MUST_USE enum br_rc br_sql_exec(sqlite3 *db, const char *sql, const char *path, struct br_err *err);

@@ -21,7 +21,11 @@ static struct br_store *random_store(void)
     for (int i = 0; i < N; i++) {
         struct br_slack_message *m = &made[i];
         snprintf(texts[i], sizeof(texts[i]), "%s number %d", rand() % 3 ? "apple" : "pear", i);
+        bool says_nothing = rand() % 8 == 0; /* such messages need no vector */
+        if (says_nothing)
+            strcpy(texts[i], "...");
         *m = message(i + 1, texts[i], "{}");
+        m->needs_vector = !says_nothing;
         m->channel_id = rand() % 2 ? CH : CH2;
         m->user_id = users[rand() % 3];
         m->has_link = rand() % 4 == 0;
@@ -29,7 +33,6 @@ static struct br_store *random_store(void)
         m->n_files = rand() % 4 == 0;
         m->reactions = reactions;
         m->n_reactions = (size_t)(rand() % 3);
-        m->needs_vector = rand() % 8 != 0;
         if (i >= 10 && rand() % 4 == 0) {
             m->channel_id = CH;
             m->thread_ts = AT(1000 + i / 10); /* roots nobody has: none of the messages becomes one */
@@ -40,67 +43,122 @@ static struct br_store *random_store(void)
     return s;
 }
 
+static bool any_channel(const struct br_slack_terms *t, const struct br_slack_message *m)
+{
+    for (size_t i = 0; i < t->n_channels; i++)
+        if (strcmp(t->channel_ids[i], m->channel_id) == 0)
+            return true;
+    return false;
+}
+
+static bool any_author(const struct br_slack_terms *t, const struct br_slack_message *m)
+{
+    for (size_t i = 0; i < t->n_authors; i++)
+        if (strcmp(t->authors[i].key, m->user_id) == 0)
+            return true;
+    return false;
+}
+
+static size_t count_reactions(const struct br_slack_terms *t, const struct br_slack_message *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_reactions; i++)
+        for (size_t j = 0; j < m->n_reactions; j++)
+            n += strcmp(t->reactions[i], m->reactions[j].folded) == 0;
+    return n;
+}
+
+static unsigned flags_of(const struct br_slack_message *m)
+{
+    return (m->has_link ? BR_HAS_LINK : 0) | (m->n_files ? BR_HAS_FILE : 0) | (m->n_reactions ? BR_HAS_REACTION : 0) |
+           (m->thread_ts ? BR_IS_THREAD : 0);
+}
+
+/* The tests' expressions are one word each. */
+static bool has_word(const struct br_slack_terms *t, const struct br_slack_message *m)
+{
+    return t->match && strstr(m->text, t->match) != NULL;
+}
+
 static bool naive(const struct br_slack_message *m, const struct br_slack_filter *f)
 {
-    bool channel = !f->n_channels, user = !f->n_users, reaction = !f->has_reaction;
-    for (size_t i = 0; i < f->n_channels; i++)
-        channel |= strcmp(f->channel_ids[i], m->channel_id) == 0;
-    for (size_t i = 0; i < f->n_users; i++)
-        user |= strcmp(f->user_ids[i], m->user_id) == 0;
-    for (size_t i = 0; i < m->n_reactions; i++)
-        reaction |= f->has_reaction && strcmp(m->reactions[i].folded, f->has_reaction) == 0;
-    return channel && user && reaction && (!f->after || m->ts >= f->after) && (!f->before || m->ts < f->before) &&
-           (!(f->has & BR_HAS_LINK) || m->has_link) && (!(f->has & BR_HAS_FILE) || m->n_files) &&
-           (!(f->has & BR_HAS_REACTION) || m->n_reactions) && (!(f->has & BR_IS_THREAD) || m->thread_ts);
+    const struct br_slack_terms *w = &f->with, *o = &f->without;
+    bool with = (!w->n_channels || any_channel(w, m)) && (!w->n_authors || any_author(w, m)) &&
+                count_reactions(w, m) == w->n_reactions && (flags_of(m) & w->has) == w->has && (!w->match || has_word(w, m));
+    bool without = any_channel(o, m) || any_author(o, m) || count_reactions(o, m) || flags_of(m) & o->has || has_word(o, m);
+    return m->needs_vector && with && !without && (!f->after || m->ts >= f->after) && (!f->before || m->ts < f->before);
+}
+
+static bool is_zero(const struct br_slack_filter *f)
+{
+    static const struct br_slack_filter zero;
+    return memcmp(f, &zero, sizeof zero) == 0;
 }
 
 static void check_filter(struct br_store *s, const struct br_slack_filter *f)
 {
-    struct br_bitmap slots;
-    uint64_t count, want = 0;
+    struct br_slack_set set;
     static struct br_keyword_hit out[N];
+    struct br_bitmap seen;
     size_t n, apples = 0;
-    OK(br_slack_filter_slots(s, f, &slots, &count, err));
-    for (int i = 0; i < N; i++) {
-        want += made[i].needs_vector && naive(&made[i], f);
-        apples += texts[i][0] == 'a' && naive(&made[i], f);
-    }
-    assert_int_equal(count, want);
-    for (uint64_t slot = 0; slot < slots.n_bits; slot++) {
+    OK(br_slack_filter_set(s, f, &set, err));
+    OK(br_bitmap_init(&seen, N, err));
+    for (uint64_t slot = 0; slot < set.slots.n_bits; slot++) {
         struct br_doc doc;
-        if (!br_bitmap_test(&slots, slot))
+        struct br_err none = {0};
+        if (!br_bitmap_test(&set.slots, slot) || br_slack_doc_of_slot(s, slot, &doc, &none) == BR_E_NOTFOUND)
             continue;
-        OK(br_slack_doc_of_slot(s, slot, &doc, err));
         const struct br_slack_message *m = &made[(doc.ts - T0) / 1000000 - 1];
         assert_int_equal(doc.ts, m->ts);
         assert_string_equal(doc.channel_id, m->channel_id);
         assert_int_equal(doc.thread_ts, m->thread_ts ? m->thread_ts : m->ts);
-        assert_true(naive(m, f));
+        assert_true(br_bitmap_test(&set.contents, doc.content_id));
+        br_bitmap_set(&seen, (uint64_t)(m - made));
     }
-    br_bitmap_free(&slots);
-    OK(br_slack_keyword(s, "apple", BR_DOC_MESSAGE, f, N, out, &n, err));
-    assert_int_equal(n, apples);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(br_bitmap_test(&seen, (uint64_t)i), naive(&made[i], f));
+        apples += texts[i][0] == 'a' && naive(&made[i], f);
+    }
+    OK(br_slack_keyword(s, "apple", BR_DOC_MESSAGE, &set.contents, N, out, &n, err));
+    if (!is_zero(f))
+        assert_int_equal(n, apples);
     for (size_t i = 0; i < n; i++) {
-        assert_true(naive(&made[(out[i].doc.ts - T0) / 1000000 - 1], f));
+        assert_true(is_zero(f) || naive(&made[(out[i].doc.ts - T0) / 1000000 - 1], f));
         assert_true(i == 0 || out[i].bm25 <= out[i - 1].bm25);
     }
+    br_bitmap_free(&seen);
+    br_slack_set_free(&set);
+}
+
+static void random_terms(struct br_slack_terms *t, int rarely)
+{
+    static const char *const both[] = {CH2, CH};
+    static const char *const names[] = {"clap", "+1", "none"};
+    static const struct br_slack_author people[] = {{.key = "U1"}, {.key = "U2"}, {.key = "U3"}, {.key = "U1"}};
+    static const char *const words[] = {"apple", "pear", "7", "number", "absent"};
+    t->channel_ids = both + rand() % 2;
+    t->n_channels = rand() % rarely ? 0 : 1;
+    t->authors = people + rand() % 3;
+    t->n_authors = rand() % rarely ? 0 : (size_t)(1 + rand() % 2);
+    t->reactions = names + rand() % 2;
+    t->n_reactions = rand() % rarely ? 0 : (size_t)(1 + rand() % 2);
+    t->has = rand() % rarely ? 0 : 1u << rand() % 4;
+    t->match = rand() % rarely ? NULL : words[rand() % 5];
+    if (t->match && t->match[0] == '7')
+        t->match = "pear"; /* digits are parts of other numbers to strstr */
 }
 
 static void test_filter_equals_naive(void **state)
 {
     (void)state;
-    static const char *const both[] = {CH2, CH};
-    static const char *const names[] = {"clap", "+1", "none"};
     struct br_store *s = random_store();
     check_filter(s, &(struct br_slack_filter){0});
     for (int i = 0; i < 300; i++) {
-        struct br_slack_filter f = {.channel_ids = both, .user_ids = users + rand() % 2};
-        f.n_channels = (size_t)(rand() % 3);
-        f.n_users = (size_t)(rand() % 3);
+        struct br_slack_filter f = {0};
+        random_terms(&f.with, 3);
+        random_terms(&f.without, 4);
         f.after = rand() % 2 ? AT(rand() % N) : 0;
         f.before = rand() % 2 ? AT(rand() % N) : 0;
-        f.has = rand() % 2 ? (unsigned)(rand() % 16) : 0;
-        f.has_reaction = rand() % 3 ? NULL : names[rand() % 3];
         check_filter(s, &f);
     }
     assert_healthy(s);
@@ -115,10 +173,10 @@ static struct br_slack_passage passage(const char *text, int first, int last)
 
 static uint64_t slots_of(struct br_store *s, const struct br_slack_filter *f)
 {
-    struct br_bitmap b;
-    uint64_t n;
-    OK(br_slack_filter_slots(s, f, &b, &n, err));
-    br_bitmap_free(&b);
+    struct br_slack_set set;
+    OK(br_slack_filter_set(s, f, &set, err));
+    uint64_t n = br_bitmap_count(&set.slots);
+    br_slack_set_free(&set);
     return n;
 }
 
@@ -135,8 +193,8 @@ static void test_passages_keep_what_stays(void **state)
     int64_t slot = sql_int(s, "SELECT slot FROM passages WHERE position = 0");
     assert_int_equal(slots_of(s, &(struct br_slack_filter){.after = AT(6)}), 1);
     assert_int_equal(slots_of(s, &(struct br_slack_filter){.before = AT(3)}), 1);
-    assert_int_equal(slots_of(s, &(struct br_slack_filter){.channel_ids = one, .n_channels = 1}), 3);
-    assert_int_equal(slots_of(s, &(struct br_slack_filter){.has = BR_HAS_LINK}), 0);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = {.channel_ids = one, .n_channels = 1}}), 3);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = {.has = BR_HAS_LINK}}), 0);
     struct br_slack_passage q[] = {passage("two", 3, 5), passage("one elk", 1, 3), passage("four", 7, 8)};
     begin(s);
     OK(br_slack_put_passages(s, &key, q, 3, err));
@@ -151,6 +209,36 @@ static void test_passages_keep_what_stays(void **state)
     assert_int_equal(sql_int(s, "SELECT count(*) FROM fts_passages('elk OR two OR four')"), 0);
     assert_int_equal(sql_int(s, "SELECT count(*) FROM slots WHERE seq_killed IS NULL"), 0);
     assert_healthy(s);
+    fixture_close(s);
+}
+
+/* A passage passes when it has a message to show and none that was excluded. */
+static void test_passages_stand_for_their_messages(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"alpha", "beta", "gamma"};
+    static const struct br_slack_author author = {.key = "U1"};
+    struct br_store *s = fixture_open();
+    struct br_slack_thread_key key = {.channel_id = CH, .thread_ts = AT(1)};
+    struct br_slack_passage p[] = {passage("alpha beta", 1, 2), passage("beta gamma", 2, 3)};
+    begin(s);
+    for (int i = 0; i < 3; i++) {
+        struct br_slack_message m = message(i + 1, words[i], "{}");
+        m.thread_ts = AT(1);
+        put(s, &m);
+    }
+    OK(br_slack_put_passages(s, &key, p, 2, err));
+    commit(s);
+    const struct br_slack_terms alpha = {.match = "alpha"}, beta = {.match = "beta"}, gamma = {.match = "gamma"};
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = alpha}), 2); /* alpha and the first passage */
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = beta}), 3);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.without = gamma}), 3);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = beta, .without = gamma}), 2);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = beta, .after = AT(3)}), 0);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.without = beta}), 2); /* alpha and gamma */
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.after = AT(3)}), 2);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.after = AT(2) + 1, .before = AT(3)}), 0); /* between two messages */
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = {.authors = &author, .n_authors = 1}}), 3);
     fixture_close(s);
 }
 
@@ -262,6 +350,13 @@ static void test_top_folds(void **state)
     fixture_close(s);
 }
 
+static enum br_rc note_id(void *ctx, const char *id, const char *name)
+{
+    (void)name;
+    snprintf(ctx, 64, "%s", id);
+    return BR_OK;
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -284,6 +379,32 @@ static void test_names(void **state)
     assert_string_equal(id, "U1");
     OK(br_slack_find_user(s, "alex two", id, err));
     assert_string_equal(id, "U3");
+    const char *const two[] = {"U1", "U2"};
+    begin(s);
+    OK(br_slack_put_channel(s, &(struct br_slack_channel){.id = "D1", .kind = BR_CH_DM, .members = two, .n_members = 2}, err));
+    commit(s);
+    char dm[64] = "";
+    OK(br_slack_find_dms(s, "@zoe", note_id, dm, err));
+    assert_string_equal(dm, "D1");
+    struct br_err no_dm = {0};
+    assert_int_equal(br_slack_find_dms(s, "@alex2", note_id, dm, &no_dm), BR_E_NOTFOUND);
+    struct br_slack_author a;
+    struct br_slack_message posted = message(1, "built", "{}");
+    posted.user_id = NULL;
+    posted.bot_id = "B9";
+    posted.bot_name = "Jenkins";
+    begin(s);
+    put(s, &posted);
+    commit(s);
+    OK(br_slack_find_author(s, "jenkins", &a, err));
+    assert_true(a.is_bot);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = {.authors = &a, .n_authors = 1}}), 1);
+    OK(br_slack_find_author(s, "B9", &a, err));
+    assert_string_equal(a.key, "B9");
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.with = {.authors = &a, .n_authors = 1}}), 1);
+    assert_int_equal(slots_of(s, &(struct br_slack_filter){.without = {.authors = &a, .n_authors = 1}}), 0);
+    OK(br_slack_find_author(s, "alex", &a, err));
+    assert_false(a.is_bot);
     struct br_err e = {0};
     assert_int_equal(br_slack_find_channel(s, "genral", id, &e), BR_E_NOTFOUND);
     assert_non_null(strstr(e.msg, "general"));
@@ -341,6 +462,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filter_equals_naive), cmocka_unit_test(test_passages_keep_what_stays),
+        cmocka_unit_test(test_passages_stand_for_their_messages),
         cmocka_unit_test(test_dirty_marks),         cmocka_unit_test(test_listings_in_order),
         cmocka_unit_test(test_top_folds),           cmocka_unit_test(test_names),
         cmocka_unit_test(test_counts),
