@@ -1,7 +1,8 @@
 /* blas.c - single-precision products for the float path: OpenBLAS by dlopen, else our own loops.
  *
  * OpenBLAS reads its core type in its constructor, and 0.3.21 takes newer CPUs for a Prescott (SSE3), several times slower (its issue 4267): so
- * OPENBLAS_CORETYPE is set before dlopen, by what the CPU has. Threads are ours, over texts: OpenBLAS gets one. */
+ * OPENBLAS_CORETYPE is set before dlopen, by what the CPU has, unless it is set already; its constructor reads nothing else we could use instead.
+ * That is the one thing the library changes in its process, and backread.h says so. Threads are ours, over texts: OpenBLAS gets one. */
 #include "embed/model_int.h"
 
 #include <dlfcn.h>

@@ -17,7 +17,7 @@ enum br_precision { BR_PRECISION_INT8, BR_PRECISION_F32 };
 
 struct br_model_info {
     char name[64];          /* "all-MiniLM-L6-v2" */
-    char id[65];            /* sha256, hex, of the model file: what a workspace records */
+    char id[65];            /* what a workspace records: sha256, hex, of our file's sections (its header left out), or of model.safetensors */
     char source_sha256[65]; /* of the original safetensors */
     char licence[64];
     char origin[128];

@@ -152,9 +152,17 @@ static void run_batch(struct br_embedder *e, const size_t *lengths, size_t n, fl
         pool(e->x + at * hidden, lengths[i], hidden, out + i * hidden);
 }
 
+/* Finite weights can still overflow in a model that is damaged or was never meant to work. */
+static enum br_rc check_finite(const struct br_model *m, const float *x, size_t n, struct br_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return br_fail(err, BR_E_DATA, "the model %s gives a vector that is not finite: its weights are damaged, use another one", m->info.name);
+    return BR_OK;
+}
+
 enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err)
 {
-    (void)err;
     size_t lengths[BATCH_TOKENS / 2];
     size_t max_ids = e->m->info.max_seq;
     for (size_t i = 0; i < n;) {
@@ -164,6 +172,9 @@ enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_
             tokens += lengths[count++];
         }
         run_batch(e, lengths, count, out + i * e->m->info.dim);
+        enum br_rc rc = check_finite(e->m, out + i * e->m->info.dim, count * e->m->info.dim, err);
+        if (rc != BR_OK)
+            return rc;
         i += count;
     }
     return BR_OK;

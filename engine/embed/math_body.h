@@ -50,13 +50,15 @@ static void quantise(const float *restrict x, size_t rows, size_t n, const float
         if (!(scale > 1e-30f))
             scale = 1.0f;
         float inv = 1.0f / scale;
-        int32_t zero = (int32_t)(-lo[0] * inv + 0.5f);
+        float offset = -lo[0] * inv + 0.5f; /* below 256, but for rows that overflowed */
+        int32_t zero = (int32_t)(offset < 256.0f ? offset : 256.0f);
         s[r] = (struct br_row_scale){scale, zero};
         float bias = (float)zero + 0.5f;
         for (size_t i = 0; i < n; i++) {
-            int32_t v = (int32_t)(x[i] * smooth_inv[i] * inv + bias);
-            v = v < 0 ? 0 : v > 255 ? 255 : v;
-            q[i] = (uint8_t)v;
+            float v = x[i] * smooth_inv[i] * inv + bias; /* clamped as a float: NaN becomes 0, and no conversion overflows */
+            v = v > 0 ? v : 0;
+            v = v < 255.0f ? v : 255.0f;
+            q[i] = (uint8_t)(int32_t)v;
         }
     }
 }
@@ -72,10 +74,11 @@ static void dequantise(const int32_t *restrict acc, size_t rows, size_t n, const
     }
 }
 
-/* 2^(x log2 e): range reduction and a degree-6 polynomial; relative error below 2e-7 for x in [-87, 88]. */
+/* 2^(x log2 e): range reduction and a degree-6 polynomial; relative error below 2e-7 for x in [-87, 88]. NaN takes the branch of -87. */
 static inline float exp_fast(float x)
 {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    x = x > -87.0f ? x : -87.0f;
+    x = x < 88.0f ? x : 88.0f;
     float t = x * 1.44269504f;
     float biased = t + 12582912.0f; /* 1.5 * 2^23: rounds to an integer */
     float n = biased - 12582912.0f;

@@ -57,10 +57,10 @@ enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err 
     m->gemm = br_gemm_pick();
     m->math = br_math_pick();
     snprintf(dir, sizeof dir, "%s", path ? path : "");
-    size_t n = strlen(dir), suffix = strlen("/model.safetensors");
-    bool weights = n > suffix && strcmp(dir + n - suffix, "/model.safetensors") == 0;
+    char *slash = strrchr(dir, '/');
+    bool weights = strcmp(slash ? slash + 1 : dir, "model.safetensors") == 0;
     if (weights)
-        dir[n - suffix] = 0;
+        strcpy(slash ? slash + (slash == dir) : dir, slash ? "" : "."); /* the folder it lies in; "/" stays */
     if (path && (weights || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))))
         rc = br_model_float_open(m, dir, err);
     else

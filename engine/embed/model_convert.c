@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,8 +164,8 @@ static void fill_header(struct br_model_header *h, const struct br_model *m)
     h->pooling = 1;
     snprintf(h->name, sizeof h->name, "%s", m->info.name);
     memcpy(h->source_sha256, m->info.source_sha256, sizeof h->source_sha256);
-    snprintf(h->licence, sizeof h->licence, "Apache-2.0");
-    snprintf(h->origin, sizeof h->origin, "sentence-transformers/%.40s; based on nreimers/MiniLM-L6-H384-uncased (MIT)", m->info.name);
+    snprintf(h->licence, sizeof h->licence, "%s", m->info.licence);
+    snprintf(h->origin, sizeof h->origin, "%s", m->info.origin);
     snprintf(h->unicode, sizeof h->unicode, "WordPiece uncased; categories 8.0, decompositions 9.0");
 }
 
@@ -193,12 +194,30 @@ static enum br_rc calibrate(struct br_model *m, float *seen, struct br_err *err)
     return rc;
 }
 
+/* A file that was there before is someone else's: it is neither written to nor removed. */
+static FILE *create_new(const char *path, struct br_err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (f)
+        return f;
+    if (fd < 0 && errno == EEXIST)
+        (void)br_fail(err, BR_E_USAGE, "%s is in the way: move it or give another name", path);
+    else
+        (void)br_fail_errno(err, errno, "cannot write %s", path);
+    if (fd >= 0) {
+        close(fd);
+        (void)unlink(path);
+    }
+    return NULL;
+}
+
 static enum br_rc write_file(const struct br_model *m, size_t vocab_bytes, const char *path, struct br_err *err)
 {
     struct writer w = {.err = err};
-    w.f = fopen(path, "wb");
+    w.f = create_new(path, err);
     if (!w.f)
-        return br_fail_errno(err, errno, "cannot write %s", path);
+        return err->rc;
     fill_header(&w.h, m);
     br_sha256_init(&w.sha);
     put(&w, &w.h, sizeof w.h);
@@ -206,11 +225,14 @@ static enum br_rc write_file(const struct br_model *m, size_t vocab_bytes, const
     br_sha256_end(&w.sha, w.h.id);
     w.h.file_bytes = w.at;
     w.h.header_crc = br_crc32c(0, &w.h, sizeof w.h);
-    if (w.rc == BR_OK && fseek(w.f, 0, SEEK_SET) == 0)
-        put(&w, &w.h, sizeof w.h);
+    if (w.rc == BR_OK && fseek(w.f, 0, SEEK_SET) != 0)
+        w.rc = br_fail_errno(err, errno, "cannot write %s", path);
+    put(&w, &w.h, sizeof w.h);
     if (w.rc == BR_OK && (fflush(w.f) != 0 || fsync(fileno(w.f)) != 0))
         w.rc = br_fail_errno(err, errno, "cannot write %s", path);
     fclose(w.f);
+    if (w.rc != BR_OK)
+        (void)unlink(path);
     return w.rc;
 }
 
@@ -231,11 +253,11 @@ enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br
         BR_TRY(br_fail_nomem(err));
     BR_TRY(calibrate(m, seen, err));
     BR_TRY(write_file(m, m->vocab_bytes, tmp, err));
-    if (rename(tmp, out_path) != 0)
-        BR_TRY(br_fail_errno(err, errno, "cannot rename to %s", out_path));
-err:
-    if (rc != BR_OK)
+    if (rename(tmp, out_path) != 0) {
+        rc = br_fail_errno(err, errno, "cannot rename to %s", out_path);
         (void)unlink(tmp);
+    }
+err:
     free(seen);
     br_model_close(m);
     return rc;

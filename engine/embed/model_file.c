@@ -1,18 +1,20 @@
 /* model_file.c - opening the product's model file: everything is used where it lies, nothing is parsed or copied.
  *
- * Little-endian. offset 0: struct br_model_header, 8,688 bytes; then sections, each at a multiple of 64.
+ * Little-endian. offset 0: struct br_model_header, 8,336 bytes; then sections, each at a multiple of 64.
  *   0 magic "BRMODEL1" · 8 endian tag 0x01020304 · 12 version 1 · 16 hidden, layers, heads, ffn, vocab, max_seq, positions, pooling (1 = mean)
  *   48 name[64] · 112 id[65]: sha256 over all sections' bytes, hex · 177 source_sha256[65]: of model.safetensors · 242 licence[64]
  *   306 origin[128] · 434 unicode[64] · 498 query and document prefix, 64 each · 628 section count · 632 crc32c of the header
- *   640 (after alignment) file size · sections: tag, layer, offset, bytes, crc32c
+ *   640 (after alignment) file size · 648 sections: tag, layer, offset, bytes, crc32c, zero
  * A file is valid if magic, endian tag, version and header crc are right, its size is the one stated, dimensions are within limits, every section
- * lies inside, aligned and has the size its tag demands, and (for a file given by path) every section's crc is right. */
+ * lies inside, aligned and has the size its tag demands, and (for a file given by path) both sha256 are 64 hex digits, every section's crc is
+ * right, every float finite and every sum of weights possible. */
 #include "embed/model_file.h"
 
 #include "base/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +22,11 @@
 #include <unistd.h>
 
 extern const uint8_t br_builtin_model_begin[], br_builtin_model_end[];
+
+_Static_assert(sizeof(struct br_model_header) == 8336, "the header's size is part of the format");
+_Static_assert(offsetof(struct br_model_header, name) == 48 && offsetof(struct br_model_header, id) == 112, "offsets are part of the format");
+_Static_assert(offsetof(struct br_model_header, n_sections) == 628 && offsetof(struct br_model_header, sections) == 648,
+               "offsets are part of the format");
 
 static enum br_rc map_file(struct br_model *m, const char *path, struct br_err *err)
 {
@@ -41,6 +48,45 @@ static enum br_rc map_file(struct br_model *m, const char *path, struct br_err *
     return BR_OK;
 }
 
+/* A sha256 in a file from outside ends up on terminals and in databases: nothing but its 64 digits may be there. */
+static bool is_sha256(const char s[65])
+{
+    return strnlen(s, 65) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
+/* The length of the UTF-8 character at s, 0 when it is none or a control character. */
+static size_t clean_char(const unsigned char *s, size_t n)
+{
+    size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    if (len == 0 || len > n || s[0] < 0x20 || s[0] == 0x7F)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    bool control = s[0] == 0xC2 && s[1] < 0xA0;
+    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
+    bool outside = (s[0] == 0xED && s[1] >= 0xA0) || (s[0] == 0xF4 && s[1] >= 0x90);
+    return control || overlong || outside ? 0 : len;
+}
+
+void br_clean_text(char *to, size_t size, const char *from, size_t n)
+{
+    size_t out = 0;
+    n = strnlen(from, n);
+    for (size_t i = 0; i < n;) {
+        size_t len = clean_char((const unsigned char *)from + i, n - i);
+        if (out + BR_MAX(len, (size_t)1) >= size)
+            break;
+        if (len)
+            memcpy(to + out, from + i, len);
+        else
+            to[out] = '?';
+        out += BR_MAX(len, (size_t)1);
+        i += BR_MAX(len, (size_t)1);
+    }
+    to[out] = 0;
+}
+
 static const char *header_problem(const struct br_model_header *h, size_t bytes)
 {
     struct br_model_header copy;
@@ -59,6 +105,8 @@ static const char *header_problem(const struct br_model_header *h, size_t bytes)
         h->ffn % 16 || h->vocab < 4 || h->vocab > 65535 || h->max_seq < 2 || h->max_seq > BR_MAX_SEQ || h->positions < h->max_seq ||
         h->positions > 4096 || h->pooling != 1)
         return "its dimensions are out of range";
+    if (!is_sha256(h->id) || !is_sha256(h->source_sha256))
+        return "what should be a sha256 is none";
     return NULL;
 }
 
@@ -79,8 +127,7 @@ static bool place(struct br_model *m, const struct br_model_header *h, const str
     struct br_layer *l = s->layer < h->layers ? &m->layers[s->layer] : NULL;
     switch (s->tag) {
     case BR_SEC_VOCAB:
-        m->vocab_text = NULL;
-        return br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL) == BR_OK && br_vocab_size(m->vocab) == h->vocab;
+        return !m->vocab && br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL) == BR_OK && br_vocab_size(m->vocab) == h->vocab;
     case BR_SEC_WORDS:
         m->word_q = (const int8_t *)bytes;
         return s->bytes == (uint64_t)h->vocab * hidden;
@@ -115,6 +162,37 @@ static bool place(struct br_model *m, const struct br_model_header *h, const str
     }
 }
 
+/* ---- Numbers of a file from outside ---- */
+
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+/* Sums that no weights have would overflow the integer arithmetic behind the product. */
+static bool linear_is_sound(const struct br_linear *l)
+{
+    for (size_t i = 0; i < l->out; i++)
+        if (l->sums[i] > 128 * (int32_t)l->in || l->sums[i] < -128 * (int32_t)l->in)
+            return false;
+    return all_finite(l->scale, l->out) && all_finite(l->bias, l->out) && all_finite(l->smooth_inv, l->in);
+}
+
+static bool is_sound(const struct br_model *m, const struct br_model_header *h)
+{
+    size_t hidden = h->hidden;
+    bool ok = all_finite(m->word_scale, h->vocab) && all_finite(m->position, h->positions * hidden) && all_finite(m->ln_gamma, 2 * hidden);
+    for (uint32_t i = 0; i < h->layers && ok; i++) {
+        const struct br_layer *l = &m->layers[i];
+        ok = linear_is_sound(&l->qkv) && linear_is_sound(&l->attention_out) && linear_is_sound(&l->ffn_up) && linear_is_sound(&l->ffn_down) &&
+             all_finite(l->ln1_gamma, 4 * hidden);
+    }
+    return ok;
+}
+
 static bool complete(const struct br_model *m, const struct br_model_header *h)
 {
     bool ok = m->vocab && m->word_q && m->word_scale && m->position && m->ln_gamma;
@@ -126,7 +204,7 @@ static bool complete(const struct br_model *m, const struct br_model_header *h)
 }
 
 /* Fixed-size texts from a file may lack their NUL. */
-#define COPY_TEXT(to, from) snprintf(to, sizeof to, "%.*s", (int)BR_MIN(sizeof to, sizeof from) - 1, from)
+#define COPY_TEXT(to, from) br_clean_text(to, sizeof to, from, sizeof from)
 
 enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_err *err)
 {
@@ -150,6 +228,8 @@ enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_er
     }
     if (!complete(m, h))
         return br_fail(err, BR_E_DATA, "%s is no usable model file: a section is missing", what);
+    if (path && !is_sound(m, h))
+        return br_fail(err, BR_E_DATA, "%s is no usable model file: it holds numbers that are not finite or too large", what);
     m->positions = h->positions;
     m->info = (struct br_model_info){.dim = h->hidden,
                                      .layers = h->layers,

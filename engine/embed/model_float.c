@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define VOCAB_BYTES_MAX ((long)16 << 20)
 
@@ -132,6 +133,8 @@ static enum br_rc point_at_embeddings(struct br_model *m, const struct br_safete
     const float *p, *type;
     size_t types = br_safetensors_rows(f, "embeddings.token_type_embeddings.weight");
     enum br_rc rc;
+    if (types < 1)
+        BR_TRY(br_fail(err, BR_E_DATA, "%s: tensor embeddings.token_type_embeddings.weight is absent or empty", f->path));
     BR_TRY(br_safetensors_get(f, "embeddings.word_embeddings.weight", m->info.vocab, hidden, &m->word_f, err));
     BR_TRY(br_safetensors_get(f, "embeddings.position_embeddings.weight", m->positions, hidden, &p, err));
     BR_TRY(br_safetensors_get(f, "embeddings.token_type_embeddings.weight", types, hidden, &type, err));
@@ -144,6 +147,56 @@ err:
     return rc;
 }
 
+/* Vectors are means over tokens here: a model that was trained to pool otherwise would give wrong ones. Without the file the mean is assumed. */
+static enum br_rc check_pooling(const char *dir, struct br_err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/1_Pooling/config.json", dir);
+    if (access(path, F_OK) != 0)
+        return BR_OK;
+    json_t *config = json_load_file(path, 0, NULL), *value;
+    const char *key, *other = json_is_object(config) ? NULL : "unreadable";
+    bool mean = false;
+    json_object_foreach(config, key, value)
+    {
+        bool named = strcmp(key, "pooling_mode") == 0 && json_is_string(value);
+        bool is_mean = strcmp(key, "pooling_mode_mean_tokens") == 0 || (named && strcmp(json_string_value(value), "mean") == 0);
+        if (strncmp(key, "pooling_mode", strlen("pooling_mode")) != 0 || !(named || json_is_true(value)))
+            continue;
+        mean = mean || is_mean;
+        if (!is_mean && !other)
+            other = named ? json_string_value(value) : key;
+    }
+    enum br_rc rc = BR_OK;
+    if (!mean || other)
+        rc = br_fail(err, BR_E_DATA, "%s asks for another pooling than the mean over tokens (%.60s): such models are not supported", path,
+                     other ? other : "none");
+    json_decref(config);
+    return rc;
+}
+
+/* The weights whose provenance is known, by their sha256. Of all others nothing is claimed. */
+static const struct {
+    const char *sha256, *name, *licence, *origin;
+} KNOWN[] = {
+    {"53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", "all-MiniLM-L6-v2", "Apache-2.0",
+     "sentence-transformers/all-MiniLM-L6-v2; based on nreimers/MiniLM-L6-H384-uncased (MIT)"},
+};
+
+static void name_model(struct br_model_info *info, const char *dir)
+{
+    char *real = realpath(dir, NULL);
+    const char *slash = real ? strrchr(real, '/') : NULL, *name = slash && slash[1] ? slash + 1 : "unnamed";
+    br_clean_text(info->name, sizeof info->name, name, strlen(name));
+    free(real);
+    for (size_t i = 0; i < BR_COUNT(KNOWN); i++)
+        if (strcmp(info->source_sha256, KNOWN[i].sha256) == 0) {
+            snprintf(info->name, sizeof info->name, "%s", KNOWN[i].name);
+            snprintf(info->licence, sizeof info->licence, "%s", KNOWN[i].licence);
+            snprintf(info->origin, sizeof info->origin, "%s", KNOWN[i].origin);
+        }
+}
+
 enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_err *err)
 {
     char path[4096];
@@ -151,6 +204,7 @@ enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_er
     enum br_rc rc;
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     BR_TRY(read_config(m, dir, err));
+    BR_TRY(check_pooling(dir, err));
     BR_TRY(read_vocab(m, dir, err));
     if (br_vocab_size(m->vocab) != m->info.vocab)
         BR_TRY(br_fail(err, BR_E_DATA, "%s/vocab.txt has %u tokens, config.json says %u", dir, br_vocab_size(m->vocab), m->info.vocab));
@@ -165,9 +219,9 @@ enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_er
     m->info.max_seq = BR_DEFAULT_MAX_SEQ;
     m->info.bytes = f.bytes;
     snprintf(m->info.pooling, sizeof m->info.pooling, "mean");
-    snprintf(m->info.name, sizeof m->info.name, "all-MiniLM-L6-v2");
     br_sha256_hex(f.map, f.bytes, m->info.id);
     memcpy(m->info.source_sha256, m->info.id, sizeof m->info.id);
+    name_model(&m->info, dir);
     m->map = f.map;
     m->map_bytes = f.bytes;
     f.map = NULL;

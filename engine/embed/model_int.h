@@ -52,7 +52,8 @@ struct br_model {
 
 /* model_file.c */
 BR_MUST_USE enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_err *err); /* NULL: the built-in one */
-struct br_model_writer;
+/* Text from outside, at most n bytes up to a NUL: what is no UTF-8 or a control character becomes '?', and what has no room is left out whole. */
+void br_clean_text(char *to, size_t size, const char *from, size_t n);
 /* model_float.c: weights as they come */
 BR_MUST_USE enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_err *err);
 /* blas.c: y[m][n] = x[m][k] w[n][k]^T */

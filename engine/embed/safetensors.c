@@ -3,12 +3,61 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define HEADER_BYTES_MAX ((uint64_t)16 << 20)
+
+struct range {
+    uint64_t from, to; /* of a tensor's bytes, from data_offset */
+};
+
+static bool range_of(const json_t *tensor, uint64_t data, struct range *out)
+{
+    const json_t *offsets = json_object_get(tensor, "data_offsets"), *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(from) || !json_is_integer(to))
+        return false;
+    json_int_t a = json_integer_value(from), b = json_integer_value(to);
+    *out = (struct range){(uint64_t)a, (uint64_t)b};
+    return a >= 0 && b >= a && (uint64_t)b <= data;
+}
+
+static int by_from(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    return (x->to > y->to) - (x->to < y->to);
+}
+
+/* Every tensor lies inside the file and none shares bytes with another: no writer makes such files, so one that does is damaged or hostile. */
+static enum br_rc check_ranges(const struct br_safetensors *f, struct br_err *err)
+{
+    struct range *ranges = calloc(json_object_size(f->header) + 1, sizeof *ranges);
+    const char *name;
+    json_t *tensor;
+    size_t n = 0;
+    enum br_rc rc = BR_OK;
+    if (!ranges)
+        return br_fail_nomem(err);
+    json_object_foreach(f->header, name, tensor)
+    {
+        if (strcmp(name, "__metadata__") == 0)
+            continue;
+        if (!range_of(tensor, f->bytes - f->data_offset, &ranges[n++]))
+            BR_TRY(br_fail(err, BR_E_DATA, "%s: tensor %.100s lies outside the file", f->path, name));
+    }
+    qsort(ranges, n, sizeof *ranges, by_from);
+    for (size_t i = 1; i < n; i++)
+        if (ranges[i].from < ranges[i - 1].to)
+            BR_TRY(br_fail(err, BR_E_DATA, "%s: two of its tensors share bytes", f->path));
+err:
+    free(ranges);
+    return rc;
+}
 
 enum br_rc br_safetensors_open(struct br_safetensors *f, const char *path, struct br_err *err)
 {
@@ -32,7 +81,7 @@ enum br_rc br_safetensors_open(struct br_safetensors *f, const char *path, struc
     f->header = json_loadb((const char *)p + 8, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(f->header))
         return br_fail(err, BR_E_DATA, "%s is no safetensors file: its header is no JSON object", path);
-    return BR_OK;
+    return check_ranges(f, err);
 }
 
 void br_safetensors_close(struct br_safetensors *f)
@@ -49,22 +98,40 @@ size_t br_safetensors_rows(const struct br_safetensors *f, const char *name)
     return n > 0 ? (size_t)n : 0;
 }
 
+static bool has_shape(const json_t *tensor, size_t rows, size_t cols)
+{
+    const json_t *shape = json_object_get(tensor, "shape");
+    const char *dtype = json_string_value(json_object_get(tensor, "dtype"));
+    return dtype && strcmp(dtype, "F32") == 0 && json_array_size(shape) == (cols ? 2 : 1) &&
+           json_integer_value(json_array_get(shape, 0)) == (json_int_t)rows &&
+           (!cols || json_integer_value(json_array_get(shape, 1)) == (json_int_t)cols);
+}
+
+/* By the bits, so that the loop is vectorised: infinities and NaN have all exponent bits set. */
+static bool all_finite(const float *x, size_t n)
+{
+    uint32_t bad = 0, bits;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
 enum br_rc br_safetensors_get(const struct br_safetensors *f, const char *name, size_t rows, size_t cols, const float **out, struct br_err *err)
 {
-    const json_t *t = json_object_get(f->header, name), *shape = json_object_get(t, "shape"), *range = json_object_get(t, "data_offsets");
-    const char *dtype = json_string_value(json_object_get(t, "dtype"));
+    const json_t *t = json_object_get(f->header, name);
+    size_t want;
+    struct range at;
     if (!t)
         return br_fail(err, BR_E_DATA, "%s has no tensor %s: not a BERT-shaped model", f->path, name);
-    size_t dims = cols ? 2 : 1;
-    bool fits = dtype && strcmp(dtype, "F32") == 0 && json_array_size(shape) == dims &&
-                json_integer_value(json_array_get(shape, 0)) == (json_int_t)rows &&
-                (!cols || json_integer_value(json_array_get(shape, 1)) == (json_int_t)cols);
-    json_int_t from = json_integer_value(json_array_get(range, 0)), to = json_integer_value(json_array_get(range, 1));
-    size_t data = f->bytes - f->data_offset, want = rows * (cols ? cols : 1) * sizeof(float);
-    fits = fits && from >= 0 && to >= from && (uint64_t)to <= data && (uint64_t)(to - from) == want;
-    const char *p = (const char *)f->map + f->data_offset + from;
-    if (!fits || (uintptr_t)p % sizeof(float))
+    bool fits = rows && !__builtin_mul_overflow(rows, cols ? cols : 1, &want) && !__builtin_mul_overflow(want, sizeof(float), &want) &&
+                has_shape(t, rows, cols) && range_of(t, f->bytes - f->data_offset, &at) && at.to - at.from == want;
+    if (!fits || (f->data_offset + at.from) % sizeof(float))
         return br_fail(err, BR_E_DATA, "%s: tensor %s is not float32 of the expected shape, or lies outside the file", f->path, name);
-    *out = (const float *)(const void *)p;
+    const float *p = (const void *)((const char *)f->map + f->data_offset + at.from);
+    if (!all_finite(p, want / sizeof(float)))
+        return br_fail(err, BR_E_DATA, "%s: tensor %s holds numbers that are not finite: get the weights again", f->path, name);
+    *out = p;
     return BR_OK;
 }
