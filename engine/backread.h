@@ -7,7 +7,9 @@
  *   another thread: readers never wait for a writer. One process at a time writes a workspace.
  * - Strings are UTF-8. Times are int64 microseconds since 1970; a Slack ts "1704103201.000100" is 1704103201000100.
  * - Results are owned by the caller and freed with their br_*_free function; the strings inside belong to them.
- * - Nothing here touches the network, prints, or exits. */
+ * - Nothing here touches the network, prints, or exits. One thing is changed in the process: opening original (float32) weights sets
+ *   OPENBLAS_CORETYPE in the environment, if it is unset, before OpenBLAS is loaded. Open such a model before other threads use the
+ *   environment. */
 #ifndef BACKREAD_H
 #define BACKREAD_H
 
@@ -42,10 +44,11 @@ struct br_home;
 struct br_workspace;
 
 /* path NULL: $BACKREAD_HOME, else $XDG_DATA_HOME/backread, else ~/.local/share/backread. model_path NULL: the built-in model.
- * The directory is made by the first import. */
+ * The directory is made by the first import. When nothing names one, what needs the model alone (describing it, embedding, token ids) works
+ * all the same, and the rest is BR_STATUS_USAGE. An empty path is BR_STATUS_USAGE too. */
 BR_API int br_home_open(const char *path, const char *model_path, struct br_home **out, struct br_error *err);
 BR_API void br_home_close(struct br_home *home);
-BR_API const char *br_home_path(const struct br_home *home);
+BR_API const char *br_home_path(const struct br_home *home); /* "" when nothing names one */
 /* "" or one line about something worth knowing (a home that others can read). */
 BR_API const char *br_home_notice(const struct br_home *home);
 
@@ -59,7 +62,8 @@ struct br_workspace_names {
 BR_API int br_home_workspaces(struct br_home *home, struct br_workspace_names *out, struct br_error *err);
 BR_API void br_workspace_names_free(struct br_workspace_names *names);
 
-/* For reading. key: id or name; NULL when there is only one (else BR_STATUS_USAGE). */
+/* For reading. key: id or name; NULL when there is only one (else BR_STATUS_USAGE). A workspace that is listed but not there is
+ * BR_STATUS_DAMAGED. */
 BR_API int br_workspace_open(struct br_home *home, const char *key, struct br_workspace **out, struct br_error *err);
 BR_API void br_workspace_close(struct br_workspace *ws);
 BR_API const char *br_workspace_id(const struct br_workspace *ws);
@@ -221,22 +225,27 @@ struct br_verify_report {
     bool graph_ok;
     char first_problem[256]; /* "" when ok */
 };
-/* Works also on a store too damaged for br_workspace_open. deep: every checksum, and the graph. */
+/* Damage is a report, not an error, also where a store is too damaged for br_workspace_open: corrupt is 1 or more then, and first_problem says
+ * what. deep: every checksum, and the graph. */
 BR_API int br_verify(struct br_home *home, const char *workspace, bool deep, struct br_verify_report *out, struct br_error *err);
 
 /* ---- Embedding ---- */
 
 struct br_model_description {
+    /* id: sha256 of a model file's contents without its header, or of model.safetensors. name, licence and origin are what the file says;
+     * licence and origin are "" when they are not known. */
     char name[64], id[65], source_sha256[65], licence[64], origin[128], pooling[16], precision[8], kernel[64];
     uint32_t dimension, layers, heads, vocabulary, max_tokens;
     uint64_t bytes;
 };
 BR_API int br_model_describe(struct br_home *home, struct br_model_description *out, struct br_error *err);
-/* n texts to n * dimension floats, as the importer does it; out has room. */
+/* n texts, just as they are, to n * dimension floats, on all cores; out has room. The same text gives the same bytes on any number of
+ * them. (The importer shortens addresses to their host and drops skin tones first; this function does not.) */
 BR_API int br_embed_texts(struct br_home *home, const char *const *texts, size_t n, float *out, struct br_error *err);
 /* Token ids with [CLS] and [SEP], at most 256. *n_ids in: room, out: count. */
 BR_API int br_tokenize_text(struct br_home *home, const char *text, uint16_t *ids, size_t *n_ids, struct br_error *err);
-/* Original weights (a folder with model.safetensors and vocab.txt) to the product's int8 file. */
+/* Original weights (a folder with model.safetensors, config.json and vocab.txt; mean pooling) to the product's int8 file. out_path.tmp must
+ * not exist. */
 BR_API int br_model_file_convert(const char *source_dir, const char *out_path, struct br_error *err);
 
 BR_API const char *br_version(void);

@@ -1,9 +1,14 @@
 /* embed_api.c - the embedding model as callers outside see it: description, vectors, token ids, conversion. */
 #include "engine_int.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define GROUP_TEXTS 16 /* texts a thread takes at a time; part of what makes float vectors the same on any number of threads */
+#define THREADS_MAX 64
 
 int br_model_describe(struct br_home *h, struct br_model_description *out, struct br_error *error)
 {
@@ -27,20 +32,76 @@ int br_model_describe(struct br_home *h, struct br_model_description *out, struc
     return BR_STATUS_OK;
 }
 
+/* ---- Many texts on many threads ---- */
+
+struct many {
+    const struct br_model *model;
+    const char *const *texts;
+    const size_t *lens;
+    size_t n;
+    float *out;
+    pthread_mutex_t lock; /* guards what follows */
+    size_t next;          /* first text nobody has taken */
+    struct br_err err;    /* the first error; no more is taken after it */
+};
+
+static bool take_group(struct many *m, size_t *from, size_t *count)
+{
+    pthread_mutex_lock(&m->lock);
+    *from = m->next;
+    *count = m->err.rc == BR_OK ? BR_MIN((size_t)GROUP_TEXTS, m->n - m->next) : 0;
+    m->next += *count;
+    pthread_mutex_unlock(&m->lock);
+    return *count > 0;
+}
+
+static void *embed_groups(void *arg)
+{
+    struct many *m = arg;
+    struct br_embedder *e = NULL;
+    struct br_err err = {0};
+    size_t from, count, dim = br_model_info(m->model)->dim;
+    enum br_rc rc = br_embedder_new(m->model, &e, &err);
+    while (rc == BR_OK && take_group(m, &from, &count))
+        rc = br_embed(e, m->texts + from, m->lens + from, count, m->out + from * dim, &err);
+    br_embedder_free(e);
+    pthread_mutex_lock(&m->lock);
+    if (rc != BR_OK && m->err.rc == BR_OK)
+        m->err = err;
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+enum br_rc br_embed_many(const struct br_model *model, const char *const *texts, const size_t *lens, size_t n, unsigned threads, float *out,
+                         struct br_err *err)
+{
+    struct many m = {.model = model, .texts = texts, .lens = lens, .n = n, .out = out};
+    size_t groups = (n + GROUP_TEXTS - 1) / GROUP_TEXTS, started = 0;
+    size_t helpers = BR_MIN(BR_MIN((size_t)threads, (size_t)THREADS_MAX), groups);
+    pthread_t ids[THREADS_MAX];
+    pthread_mutex_init(&m.lock, NULL);
+    /* The caller's thread is one of them; if no more can be had, those there are do the work. */
+    while (started + 1 < helpers && pthread_create(&ids[started], NULL, embed_groups, &m) == 0)
+        started++;
+    embed_groups(&m);
+    while (started > 0)
+        pthread_join(ids[--started], NULL);
+    pthread_mutex_destroy(&m.lock);
+    return m.err.rc == BR_OK ? BR_OK : br_fail(err, m.err.rc, "%s", m.err.msg);
+}
+
 int br_embed_texts(struct br_home *h, const char *const *texts, size_t n, float *out, struct br_error *error)
 {
     struct br_err err = {0};
-    struct br_embedder *e = NULL;
     enum br_rc rc;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t *lens = malloc((n ? n : 1) * sizeof *lens);
     if (!lens)
         BR_TRY(br_fail_nomem(&err));
     for (size_t i = 0; i < n; i++)
         lens[i] = strlen(texts[i]);
-    BR_TRY(br_embedder_new(h->model, &e, &err));
-    BR_TRY(br_embed(e, texts, lens, n, out, &err));
+    BR_TRY(br_embed_many(h->model, texts, lens, n, cpus > 0 ? (unsigned)cpus : 1, out, &err));
 err:
-    br_embedder_free(e);
     free(lens);
     return br_status_of(rc, &err, error);
 }

@@ -18,7 +18,7 @@
 
 struct br_home {
     const struct br_io *io;
-    char path[BR_PATH_MAX];
+    char path[BR_PATH_MAX]; /* "" when neither the caller nor the environment names one */
     char notice[256];
     struct br_model *model; /* owned */
 };
@@ -44,9 +44,19 @@ struct br_workspace {
 int br_status_of(enum br_rc rc, const struct br_err *e, struct br_error *out);
 
 /* --- home.c --- */
+/* The registry of the home; here it shows whether there is a home directory at all. */
+BR_MUST_USE enum br_rc br_home_registry(struct br_home *h, bool create, struct br_registry **out, struct br_err *err);
+/* The store of a workspace the registry lists, for reading. One that is not there is damage (BR_E_CORRUPT), not "nothing found". */
+BR_MUST_USE enum br_rc br_home_open_store(struct br_home *h, const char *id, struct br_store **out, struct br_err *err);
 BR_MUST_USE enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err);
 /* The store was made with another model than the one in use: refused. */
 BR_MUST_USE enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err);
+
+/* --- embed_api.c --- */
+/* As br_embed, on up to `threads` threads. Texts are handed out in groups that do not depend on the number of threads, so neither do the
+ * bytes of the vectors. */
+BR_MUST_USE enum br_rc br_embed_many(const struct br_model *m, const char *const *texts, const size_t *lens, size_t n, unsigned threads,
+                                     float *out, struct br_err *err);
 
 /* --- graph.c: the graph follows the journal --- */
 /* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes): never an error,

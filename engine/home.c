@@ -16,6 +16,7 @@ int br_status_of(enum br_rc rc, const struct br_err *e, struct br_error *out)
     return status;
 }
 
+/* out is "" when the environment names none. */
 static enum br_rc default_home(char *out, size_t n, struct br_err *err)
 {
     const char *env = getenv("BACKREAD_HOME");
@@ -29,7 +30,7 @@ static enum br_rc default_home(char *out, size_t n, struct br_err *err)
     else if (user && *user)
         len = snprintf(out, n, "%s/.local/share/backread", user);
     else
-        return br_fail(err, BR_E_USAGE, "no home directory: give --home DIR or set BACKREAD_HOME");
+        len = 0; /* who only wants the model needs none: br_home_registry refuses when it is needed */
     if (len < 0 || (size_t)len >= n)
         return br_fail(err, BR_E_USAGE, "the home directory's path is longer than %zu bytes", n);
     return BR_OK;
@@ -43,16 +44,18 @@ int br_home_open(const char *path, const char *model_path, struct br_home **out,
     if (!h)
         BR_TRY(br_fail_nomem(&err));
     h->io = &br_io_posix;
+    if (path && !*path)
+        BR_TRY(br_fail(&err, BR_E_USAGE, "the home directory's path is empty: name a directory, or leave it out for the default"));
     if (path && strlen(path) >= sizeof h->path)
         BR_TRY(br_fail(&err, BR_E_USAGE, "the home directory's path is longer than %zu bytes", sizeof h->path));
-    if (path && *path)
+    if (path)
         snprintf(h->path, sizeof h->path, "%s", path);
     else
         BR_TRY(default_home(h->path, sizeof h->path, &err));
     BR_TRY(br_model_open(model_path, &h->model, &err));
     struct br_registry *reg = NULL;
     unsigned mode = 0;
-    if (br_registry_open(h->io, h->path, false, &reg, &mode, NULL) == BR_OK)
+    if (*h->path && br_registry_open(h->io, h->path, false, &reg, &mode, NULL) == BR_OK)
         br_registry_close(reg);
     if (mode & 077)
         snprintf(h->notice, sizeof h->notice, "%.180s is readable by others (mode %03o); consider chmod 700", h->path, mode & 0777);
@@ -79,6 +82,25 @@ const char *br_home_path(const struct br_home *h)
 const char *br_home_notice(const struct br_home *h)
 {
     return h->notice;
+}
+
+enum br_rc br_home_registry(struct br_home *h, bool create, struct br_registry **out, struct br_err *err)
+{
+    if (!*h->path)
+        return br_fail(err, BR_E_USAGE, "no home directory: give --home DIR or set BACKREAD_HOME");
+    return br_registry_open(h->io, h->path, create, out, NULL, err);
+}
+
+enum br_rc br_home_open_store(struct br_home *h, const char *id, struct br_store **out, struct br_err *err)
+{
+    struct br_err why = {0};
+    char dir[BR_PATH_MAX];
+    enum br_rc rc = br_home_dir_of(h, id, dir, sizeof dir, &why);
+    if (rc == BR_OK)
+        rc = br_store_open(h->io, dir, BR_STORE_READ, out, &why);
+    if (rc == BR_E_NOTFOUND)
+        return br_fail(err, BR_E_CORRUPT, "workspace %s is listed but gone: %s", id, why.msg);
+    return rc == BR_OK ? BR_OK : br_fail(err, rc, "%s", why.msg);
 }
 
 enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err)
@@ -128,7 +150,7 @@ int br_home_workspaces(struct br_home *h, struct br_workspace_names *out, struct
     struct names_ctx ctx = {.out = &names};
     struct br_registry *reg = NULL;
     enum br_rc rc;
-    BR_TRY(br_registry_open(h->io, h->path, false, &reg, NULL, &err));
+    BR_TRY(br_home_registry(h, false, &reg, &err));
     BR_TRY(br_registry_each(reg, collect_name, &ctx, &err));
     br_registry_close(reg);
     *out = names;
@@ -151,15 +173,13 @@ int br_workspace_open(struct br_home *h, const char *key, struct br_workspace **
     struct br_registry *reg = NULL;
     enum br_rc rc;
     struct br_store_info info;
-    char dir[BR_PATH_MAX];
     struct br_workspace *ws = calloc(1, sizeof *ws);
     if (!ws)
         BR_TRY(br_fail_nomem(&err));
     ws->home = h;
-    BR_TRY(br_registry_open(h->io, h->path, false, &reg, NULL, &err));
+    BR_TRY(br_home_registry(h, false, &reg, &err));
     BR_TRY(br_registry_find(reg, key, ws->id, &err));
-    BR_TRY(br_home_dir_of(h, ws->id, dir, sizeof dir, &err));
-    BR_TRY(br_store_open(h->io, dir, BR_STORE_READ, &ws->store, &err));
+    BR_TRY(br_home_open_store(h, ws->id, &ws->store, &err));
     BR_TRY(br_store_info(ws->store, &info, &err));
     BR_TRY(br_searcher_new(&ws->searcher, &err));
     snprintf(ws->name, sizeof ws->name, "%s", info.name);

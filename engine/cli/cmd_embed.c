@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-enum { CHUNK = 256, TOKENS_MAX = 256, NPY_HEADER = 128 };
+enum { CHUNK = 1024 /* vectors in memory at a time */, TOKENS_MAX = 256, NPY_HEADER = 128 };
 
 struct texts {
     char **items; /* owned */
