@@ -177,10 +177,9 @@ static int unknown_option(const char *typed)
                     typed);
 }
 
-/* What the user typed for the option getopt_long has just refused. */
-static int refused(int code, char **argv)
+/* typed: the argument getopt_long has just refused. */
+static int refused(int code, const char *typed)
 {
-    const char *typed = optind > 0 ? argv[optind - 1] : "";
     char letter[3] = {'-', (char)optopt, '\0'};
     if (code == ':') {
         const struct option_row *row = &OPTION_TABLE[row_of_code(optopt)];
@@ -194,20 +193,48 @@ static int refused(int code, char **argv)
     return unknown_option(typed);
 }
 
+/* "-draft of the plan" is a text with an excluded word, not a cluster of options, where the command takes texts. */
+static bool is_text(const struct args *out, const char *typed)
+{
+    if (out->operands.count == 0 || !strpbrk(typed, " \t\n"))
+        return false;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(COMMAND_TABLE[i].name, out->operands.items[0]) == 0)
+            return COMMAND_TABLE[i].flags & TAKES_TEXT;
+    return false;
+}
+
+/* getopt_long sees argv from `at` on; an argument it does not know but that is a text is stepped over by starting it
+ * anew behind. */
 static int read_argv(int argc, char **argv, struct parse *p, struct args *out)
 {
-    int code;
+    int code, at = 0, looked_at = 0;
+    size_t before = 0; /* options given before the argument looked at */
     opterr = 0;
-    while ((code = getopt_long(argc, argv, p->shorts, p->longs, NULL)) != -1) {
-        if (code == 1)
+    optind = 0;
+    for (;;) {
+        int next = at + (optind ? optind : 1);
+        if (next != looked_at)
+            before = p->n_given;
+        looked_at = next;
+        code = getopt_long(argc - at, argv + at, p->shorts, p->longs, NULL);
+        if (code == -1)
+            break;
+        if (code == 1) {
             out->operands.items[out->operands.count++] = optarg;
-        else if (code == '?' || code == ':')
-            return refused(code, argv);
-        else
+        } else if (code == '?' && is_text(out, argv[looked_at])) {
+            p->n_given = before; /* letters of the text that happened to be options */
+            out->operands.items[out->operands.count++] = argv[looked_at];
+            at = looked_at;
+            optind = 0;
+        } else if (code == '?' || code == ':') {
+            return refused(code, argv[looked_at]);
+        } else {
             p->given[p->n_given++] = (struct given){row_of_code(code), optarg};
+        }
     }
-    while (optind < argc)
-        out->operands.items[out->operands.count++] = argv[optind++];
+    while (at + optind < argc)
+        out->operands.items[out->operands.count++] = argv[at + optind++];
     return 0;
 }
 
@@ -277,6 +304,8 @@ static int set_option(const struct given *g, struct args *out)
             return cli_fail(BR_STATUS_USAGE, "--%s '%s' is unknown: give one of %s", name, g->value, row->value);
         break;
     case TEXT:
+        if (!*g->value && (i == OPT_HOME || i == OPT_WORKSPACE || i == OPT_MODEL)) /* an unset variable, most likely */
+            return cli_fail(BR_STATUS_USAGE, "--%s is empty: give --%s %s, or leave it out", name, name, row->value);
         break;
     }
     out->text[i] = g->value;

@@ -22,7 +22,7 @@ enum option_id {
     OPTIONS
 };
 
-enum command_flag { OPENS_HOME = 1 };
+enum command_flag { OPENS_HOME = 1, OPENS_MODEL = 2, TAKES_TEXT = 4 };
 
 struct command {
     const char *name;

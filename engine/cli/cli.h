@@ -61,8 +61,8 @@ const char *plural(uint64_t n);                     /* "" or "s" */
 
 /* ---- lines.c ---- */
 
-/* FILE of JSON objects, one a line. Returns 1 with *object (owned by the caller), 0 at the end, or -status after a
- * message. */
+/* FILE of JSON objects, one a line; a byte-order mark is passed over. json_lines_next returns 1 with *object (owned by
+ * the caller), 0 at the end, or -status after a message; after -BR_STATUS_BAD_DATA the next line may be read. */
 struct json_lines {
     FILE *file;
     const char *path;

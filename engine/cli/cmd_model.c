@@ -28,10 +28,11 @@ static int show(struct cli *cli, struct br_home *home)
     fprintf(f, "\n  %u numbers a text, %u layers, %u heads, %s pooling, at most %u tokens of %u\n", m.dimension,
             m.layers, m.heads, m.pooling, m.max_tokens, m.vocabulary);
     fprintf(f, "  %s weights, %s, computed with %s\n", m.precision, format_bytes(m.bytes, size), m.kernel);
-    fprintf(f, "  sha256    %s\n  from      %s\n  origin    ", m.id, m.source_sha256);
-    term_puts(f, m.origin);
+    fprintf(f, "  sha256    %s (of the %s)\n  from      %s\n  origin    ", m.id,
+            strcmp(m.precision, "f32") == 0 ? "weights" : "contents, without the header", m.source_sha256);
+    term_puts(f, *m.origin ? m.origin : "unknown");
     fputs("\n  licence   ", f);
-    term_puts(f, m.licence);
+    term_puts(f, *m.licence ? m.licence : "unknown");
     putc('\n', f);
     return 0;
 }

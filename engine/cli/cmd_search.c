@@ -4,6 +4,8 @@
 
 #include "cli.h"
 
+enum { TEXT_BYTES_MAX = 16384 }; /* what br_search takes */
+
 static enum br_search_mode mode_of(const char *name)
 {
     if (name && strcmp(name, "semantic") == 0)
@@ -85,6 +87,30 @@ static int search_once(struct cli *cli, const char *query)
     return status;
 }
 
+/* A longer text means its beginning: the model reads 256 tokens of it anyway. Cut between characters. */
+static void cut_text(char *text)
+{
+    size_t n = strlen(text);
+    if (n <= TEXT_BYTES_MAX)
+        return;
+    n = TEXT_BYTES_MAX;
+    while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n--;
+    text[n] = '\0';
+}
+
+/* An empty text is a question without an answer, not a mistake. */
+static int ask(struct cli *cli, const char *text, const struct br_search_options *options, struct br_search_results *r,
+               struct br_error *err)
+{
+    if (text[strspn(text, " \t\r\n\v\f")])
+        return br_search(cli->ws, text, options, r, err);
+    *r = (struct br_search_results){.mode = options->mode, .exhaustive = true};
+    r->query = strdup("");
+    return 0;
+}
+
+/* BR_STATUS_BAD_DATA: said, and no reason to stop. */
 static int search_line(struct cli *cli, const struct json_lines *in, const struct br_search_options *options,
                        json_t *object)
 {
@@ -93,14 +119,29 @@ static int search_line(struct cli *cli, const struct json_lines *in, const struc
     char *text = json_lines_text(in, object);
     if (!text)
         return BR_STATUS_BAD_DATA;
-    int status = br_search(cli->ws, text, options, &r, &err);
+    cut_text(text);
+    int status = ask(cli, text, options, &r, &err);
     free(text);
-    if (status)
-        return cli_fail(status, "%s line %lu: %s", in->path, in->number, err.message);
+    if (status) {
+        cli_fail(status, "%s line %lu: %s", in->path, in->number, err.message);
+        return status == BR_STATUS_USAGE ? BR_STATUS_BAD_DATA : status;
+    }
     json_t *id = json_object_get(object, "_id"), *answer = json_object();
     json_object_set_new(answer, "_id", id ? json_incref(id) : json_null());
     json_object_update_new(answer, json_results(&r));
     json_print(cli, answer, true);
+    br_search_results_free(&r);
+    return 0;
+}
+
+/* What is wrong with the options is wrong with every line: found here, once, it does not look like the lines' fault. */
+static int check_options(struct cli *cli, struct br_search_options options)
+{
+    struct br_error err = {0};
+    struct br_search_results r = {0};
+    options.n = 1;
+    if (br_search(cli->ws, "a", &options, &r, &err))
+        return cli_fail_with(&err);
     br_search_results_free(&r);
     return 0;
 }
@@ -112,15 +153,22 @@ static int search_batch(struct cli *cli, const char *path)
     options.literal = true;
     json_t *object;
     int status = json_lines_open(&in, path), more;
+    bool bad_lines = false;
     if (!status)
         status = cli_open_workspace(cli);
+    if (!status)
+        status = check_options(cli, options);
     while (!status && (more = json_lines_next(&in, &object)) != 0) {
         status = more < 0 ? -more : search_line(cli, &in, &options, object);
         if (more > 0)
             json_decref(object);
+        if (status == BR_STATUS_BAD_DATA) { /* the other lines have their answers all the same */
+            bad_lines = true;
+            status = 0;
+        }
     }
     json_lines_close(&in);
-    return status;
+    return status || !bad_lines ? status : BR_STATUS_BAD_DATA;
 }
 
 int cmd_search(struct cli *cli)

@@ -49,16 +49,25 @@ static void mend_surrogates(char *s)
     }
 }
 
+/* A file that an editor saved with a byte-order mark is read as if it had none. */
+static char *without_bom(char *line, ssize_t *len)
+{
+    if (*len < 3 || memcmp(line, "\xEF\xBB\xBF", 3) != 0)
+        return line;
+    *len -= 3;
+    return line + 3;
+}
+
 int json_lines_next(struct json_lines *in, json_t **object)
 {
     ssize_t len;
     while ((len = getline(&in->line, &in->room, in->file)) >= 0) {
         json_error_t err;
-        in->number++;
-        if (strspn(in->line, " \t\r\n") == (size_t)len)
+        char *line = in->number++ == 0 ? without_bom(in->line, &len) : in->line;
+        if (strspn(line, " \t\r\n") == (size_t)len)
             continue;
-        mend_surrogates(in->line);
-        *object = json_loadb(in->line, (size_t)len, JSON_ALLOW_NUL, &err);
+        mend_surrogates(line);
+        *object = json_loadb(line, (size_t)len, JSON_ALLOW_NUL, &err);
         if (json_is_object(*object))
             return 1;
         json_decref(*object);

@@ -66,10 +66,10 @@ static int run(struct cli *cli)
 {
     const struct command *c = cli->args->command;
     struct br_error err = {0};
-    if (c->flags & OPENS_HOME) {
+    if (c->flags & (OPENS_HOME | OPENS_MODEL)) {
         if (br_home_open(cli->args->text[OPT_HOME], cli->args->text[OPT_MODEL], &cli->home, &err))
             return cli_fail_with(&err);
-        if (*br_home_notice(cli->home))
+        if (c->flags & OPENS_HOME && *br_home_notice(cli->home))
             cli_note(cli, "backread: note: %s", br_home_notice(cli->home));
     }
     int status = c->run(cli);
@@ -107,6 +107,7 @@ static int dispatch(const struct args *args)
 int main(int argc, char **argv)
 {
     struct args args;
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write, so those of several programs do not mix */
     signal(SIGPIPE, SIG_DFL); /* a reader that has seen enough ends us quietly, whatever the parent set */
     if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
         setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters */
