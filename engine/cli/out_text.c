@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-enum { SNIPPET_LINES = 3, WORDS_MAX = 16 };
+enum { SNIPPET_LINES = 3, WORDS_MAX = 16, BELOW = 7 /* indent of what stands below a message's first line */ };
 
 const char *format_count(uint64_t n, char buf[32])
 {
@@ -65,39 +65,39 @@ static const char *author(const struct br_message *m)
     return m->user_name && *m->user_name ? m->user_name : m->user_id ? m->user_id : "someone";
 }
 
+static void put_piece(struct term_flow *f, int gap, enum term_style style, const char *text)
+{
+    term_flow(f, gap, term_width_of(text));
+    fputs(style == STYLE_NONE ? "" : term_style(f->t, style), f->t->file);
+    term_puts(f->t->file, text);
+    fputs(style == STYLE_NONE ? "" : term_style(f->t, STYLE_NONE), f->t->file);
+}
+
 /* "#tools"; a direct message has no name. */
-static int put_channel(const struct term *t, const struct br_message *m)
+static void put_channel(struct term_flow *f, const struct br_message *m)
 {
-    int width = 2;
-    fputs(term_style(t, STYLE_CHANNEL), t->file);
-    if (!m->channel_name)
-        fputs("DM", t->file);
-    else if (m->channel_name[0] == '@' || m->channel_name[0] == '#')
-        width = term_puts(t->file, m->channel_name);
-    else
-        width = fprintf(t->file, "#") + term_puts(t->file, m->channel_name);
-    fputs(term_style(t, STYLE_NONE), t->file);
-    return width;
+    char name[300];
+    bool marked = m->channel_name && (m->channel_name[0] == '@' || m->channel_name[0] == '#');
+    snprintf(name, sizeof(name), "%s%s", m->channel_name && !marked ? "#" : "",
+             m->channel_name ? m->channel_name : "DM");
+    put_piece(f, 2, STYLE_CHANNEL, name);
 }
 
-static int put_author(const struct term *t, const struct br_message *m)
+static void put_author(struct term_flow *f, const struct br_message *m)
 {
-    fputs(term_style(t, STYLE_NAME), t->file);
-    int width = term_puts(t->file, author(m));
-    fputs(term_style(t, STYLE_NONE), t->file);
-    return width;
+    put_piece(f, 2, STYLE_NAME, author(m));
 }
 
-static void put_id(const struct term *t, const struct br_message *m)
+/* The permalink; where there is none, or the terminal is too narrow to show it in one piece, CHANNEL:TS, which every
+ * command takes too. */
+static void put_id(struct term_flow *f, int gap, const struct br_message *m)
 {
-    char ts[32];
-    if (m->permalink) {
-        term_puts(t->file, m->permalink);
-        return;
-    }
-    fputs("id: ", t->file);
-    term_puts(t->file, m->channel_id);
-    fprintf(t->file, ":%s", format_ts(m->ts, ts));
+    char id[128], ts[32];
+    bool fits = m->permalink && (!f->t->is_tty || term_width_of(m->permalink) <= f->t->width);
+    snprintf(id, sizeof(id), "id: %s:%s", m->channel_id, format_ts(m->ts, ts));
+    if (fits && f->indent + term_width_of(m->permalink) > f->t->width)
+        f->indent = 0;
+    put_piece(f, gap, STYLE_DIM, fits ? m->permalink : id);
 }
 
 /* The words of a reason such as "meaning + words: lake, config", cut apart inside buf. */
@@ -115,24 +115,42 @@ static size_t reason_words(char *buf, const char **words, size_t room)
 static void put_header(const struct term *t, const struct br_search_hit *h, int rank_width)
 {
     const struct br_message *m = &h->message;
-    char when[32], score[32];
+    char when[32], score[32], thread[48];
     struct tm tm = utc(m->ts);
-    FILE *f = t->file;
-    int width = fprintf(f, "%*zu", rank_width, h->rank) + 4;
-    fputs("  ", f);
-    width += put_channel(t, m);
-    fputs("  ", f);
-    width += put_author(t, m);
+    struct term_flow f = {.t = t, .indent = rank_width + 2, .at = rank_width};
+    fprintf(t->file, "%*zu", rank_width, h->rank);
+    put_channel(&f, m);
+    put_author(&f, m);
     if (strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm) == 0)
         when[0] = '\0';
-    width += fprintf(f, "  %s", when);
+    put_piece(&f, 2, STYLE_NONE, when);
+    snprintf(thread, sizeof(thread), "(thread of %" PRIu64 ")", m->reply_count + 1);
     if (m->reply_count > 0)
-        width += fprintf(f, "  (thread of %" PRIu64 ")", m->reply_count + 1);
+        put_piece(&f, 2, STYLE_NONE, thread);
     else if (m->thread_ts && m->thread_ts != m->ts)
-        width += fprintf(f, "  (in a thread)");
+        put_piece(&f, 2, STYLE_NONE, "(in a thread)");
     int len = snprintf(score, sizeof(score), fabs(h->score) >= 0.1 ? "%.2f" : "%.3f", h->score);
-    int gap = t->width - width - len;
-    fprintf(f, "%*s%s%s%s\n", gap > 2 ? gap : 2, "", term_style(t, STYLE_DIM), score, term_style(t, STYLE_NONE));
+    int gap = t->width - f.at - len; /* to the right edge */
+    put_piece(&f, gap > 2 ? gap : 2, STYLE_DIM, score);
+    putc('\n', t->file);
+}
+
+/* "why: meaning + words: lake, config   https://..." */
+static void put_reason(const struct term *t, const struct br_search_hit *h, int indent)
+{
+    struct term_flow f = {.t = t, .indent = indent, .at = indent, .fresh = true};
+    char *reason = h->reason && *h->reason ? strdup(h->reason) : NULL, *save;
+    if (reason) {
+        fprintf(t->file, "%*s", indent, "");
+        put_piece(&f, 0, STYLE_DIM, "why:");
+    } else {
+        f.at = 0; /* nothing to stand beside: the address has the whole line */
+    }
+    for (char *w = reason ? strtok_r(reason, " ", &save) : NULL; w; w = strtok_r(NULL, " ", &save))
+        put_piece(&f, 1, STYLE_DIM, w);
+    put_id(&f, 3, &h->message);
+    putc('\n', t->file);
+    free(reason);
 }
 
 static void put_hit(const struct term *t, const struct br_search_hit *h, int rank_width)
@@ -146,14 +164,7 @@ static void put_hit(const struct term *t, const struct br_search_hit *h, int ran
     const char *text = h->snippet && *h->snippet ? h->snippet : h->message.text;
     if (text && *text)
         term_wrap(t, text, &how);
-    fprintf(t->file, "%*s%s", rank_width + 2, "", term_style(t, STYLE_DIM));
-    if (h->reason && *h->reason) {
-        fputs("why: ", t->file);
-        term_puts(t->file, h->reason);
-        fputs("   ", t->file);
-    }
-    put_id(t, &h->message);
-    fprintf(t->file, "%s\n", term_style(t, STYLE_NONE));
+    put_reason(t, h, rank_width + 2);
     free(reason);
 }
 
@@ -177,27 +188,37 @@ void text_results(const struct cli *cli, const struct br_search_results *r)
 
 static void put_day(const struct term *t, int64_t ts)
 {
-    char day[64];
+    char day[64], line[96];
     struct tm tm = utc(ts);
     if (strftime(day, sizeof(day), "%A, %-d %B %Y", &tm) == 0)
         return;
-    fprintf(t->file, "%s-- %s (UTC) --%s\n", term_style(t, STYLE_DIM), day, term_style(t, STYLE_NONE));
+    int width = snprintf(line, sizeof(line), "-- %s (UTC) --", day);
+    fprintf(t->file, "%s%s%s\n", term_style(t, STYLE_DIM), width <= t->width ? line : format_day(ts, day),
+            term_style(t, STYLE_NONE));
 }
 
-static void put_marks(const struct term *t, const struct br_message *m)
+static void put_marks(struct term_flow *f, const struct br_message *m)
 {
-    if (!m->is_bot && !m->is_edited && !m->is_deleted && !m->is_broadcast)
-        return;
-    fputs(term_style(t, STYLE_DIM), t->file);
     if (m->is_bot)
-        fputs("  (bot)", t->file);
+        put_piece(f, 2, STYLE_DIM, "(bot)");
     if (m->is_edited)
-        fputs("  (edited)", t->file);
+        put_piece(f, 2, STYLE_DIM, "(edited)");
     if (m->is_deleted)
-        fputs("  (deleted)", t->file);
+        put_piece(f, 2, STYLE_DIM, "(deleted)");
     if (m->is_broadcast)
-        fputs("  (also sent to the channel)", t->file);
-    fputs(term_style(t, STYLE_NONE), t->file);
+        put_piece(f, 2, STYLE_DIM, "(also sent to the channel)");
+}
+
+static void put_reactions(const struct term *t, const struct br_message *m)
+{
+    struct term_flow f = {.t = t, .indent = BELOW, .at = BELOW, .fresh = true};
+    fprintf(t->file, "%*s", BELOW, "");
+    for (size_t i = 0; i < m->n_reactions; i++) {
+        char one[300];
+        snprintf(one, sizeof(one), ":%.250s: %" PRIu64, m->reactions[i].name, m->reactions[i].count);
+        put_piece(&f, 3, STYLE_NONE, one);
+    }
+    putc('\n', t->file);
 }
 
 static void put_below(const struct term *t, const struct br_message *m)
@@ -205,40 +226,31 @@ static void put_below(const struct term *t, const struct br_message *m)
     FILE *f = t->file;
     for (size_t i = 0; i < m->n_files; i++) {
         const char *name = m->files[i].title && *m->files[i].title ? m->files[i].title : m->files[i].name;
-        fputs("       [file] ", f);
+        fprintf(f, "%*s[file] ", BELOW, "");
         term_puts(f, name && *name ? name : m->files[i].id);
         putc('\n', f);
     }
-    for (size_t i = 0; i < m->n_reactions; i++) {
-        fputs(i ? "   :" : "       :", f);
-        term_puts(f, m->reactions[i].name);
-        fprintf(f, ": %" PRIu64, m->reactions[i].count);
-    }
     if (m->n_reactions)
-        putc('\n', f);
+        put_reactions(t, m);
     if (m->reply_count)
-        fprintf(f, "       ↳ %" PRIu64 " repl%s\n", m->reply_count, m->reply_count == 1 ? "y" : "ies");
+        fprintf(f, "%*s↳ %" PRIu64 " repl%s\n", BELOW, "", m->reply_count, m->reply_count == 1 ? "y" : "ies");
 }
 
 static void put_message(const struct term *t, const struct br_message *m, bool marked, bool with_channel)
 {
-    static const struct term_paragraph HOW = {.indent = 7};
+    static const struct term_paragraph HOW = {.indent = BELOW};
     char when[32];
     struct tm tm = utc(m->ts);
-    FILE *f = t->file;
+    struct term_flow f = {.t = t, .indent = BELOW};
     if (strftime(when, sizeof(when), "%H:%M", &tm) == 0)
         when[0] = '\0';
-    fprintf(f, "%s%s  ", marked ? ">" : "", when);
-    if (with_channel) {
-        put_channel(t, m);
-        fputs("  ", f);
-    }
-    put_author(t, m);
-    put_marks(t, m);
-    fputs(term_style(t, STYLE_DIM), f);
-    fputs("  ", f);
-    put_id(t, m);
-    fprintf(f, "%s\n", term_style(t, STYLE_NONE));
+    f.at = fprintf(t->file, "%s%s", marked ? ">" : "", when);
+    if (with_channel)
+        put_channel(&f, m);
+    put_author(&f, m);
+    put_marks(&f, m);
+    put_id(&f, 2, m);
+    putc('\n', t->file);
     if (m->text && *m->text)
         term_wrap(t, m->text, &HOW);
     put_below(t, m);

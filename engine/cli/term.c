@@ -156,6 +156,21 @@ int term_width_of(const char *utf8)
 
 /* ---- Wrapping ---- */
 
+void term_flow(struct term_flow *f, int gap, int width)
+{
+    if (!f->fresh && f->at + gap + width > f->t->width) {
+        fprintf(f->t->file, "\n%*s", f->indent, "");
+        f->at = f->indent;
+        f->fresh = true;
+    }
+    if (!f->fresh) {
+        fprintf(f->t->file, "%*s", gap, "");
+        f->at += gap;
+    }
+    f->at += width;
+    f->fresh = false;
+}
+
 struct wrap {
     const struct term *t;
     const struct term_paragraph *how;
@@ -181,10 +196,18 @@ static size_t match_at(const struct wrap *w, const wchar_t *s, size_t i, size_t 
     return 0;
 }
 
+/* The paragraph's, less for an address that needs the room. */
+static int indent_of(const struct wrap *w, int room)
+{
+    return room >= w->how->indent ? w->how->indent : room > 0 ? room : 0;
+}
+
 static void put_line(const struct wrap *w, const wchar_t *s, size_t n, bool more)
 {
     FILE *f = w->t->file;
-    fprintf(f, "%*s", w->how->indent, "");
+    int room = w->t->width - term_width(s, n);
+    more = more && room >= 2;
+    fprintf(f, "%*s", indent_of(w, more ? room - 2 : room), "");
     for (size_t i = 0; i < n;) {
         size_t m = w->n_words ? match_at(w, s, i, n) : 0;
         if (m) {
@@ -197,6 +220,16 @@ static void put_line(const struct wrap *w, const wchar_t *s, size_t n, bool more
         }
     }
     fputs(more ? " …\n" : "\n", f);
+}
+
+/* The length of the word s begins with when an address is in it, else 0. */
+static size_t address(const wchar_t *s, size_t n)
+{
+    size_t len = 0;
+    bool found = false;
+    for (; len < n && s[len] != ' ' && s[len] != '\n'; len++)
+        found |= s[len] == ':' && len + 2 < n && s[len + 1] == '/' && s[len + 2] == '/';
+    return found ? len : 0;
 }
 
 /* How many code points of s fit; *next is where the following line begins. */
@@ -219,7 +252,14 @@ static size_t fit(const wchar_t *s, size_t n, int columns, size_t *next)
     if (s[i] == ' ')
         space = i;
     if (space == 0) {
+        size_t whole = address(s, n);
+        if (whole > i)
+            i = whole;
         *next = i;
+        while (whole && *next < n && s[*next] == ' ')
+            (*next)++;
+        if (whole && *next < n && s[*next] == '\n')
+            (*next)++;
         return i;
     }
     *next = space + 1;

@@ -28,6 +28,16 @@ void term_put(FILE *f, const wchar_t *s, size_t n);
 int term_puts(FILE *f, const char *utf8);
 int term_width_of(const char *utf8); /* columns term_puts would take */
 
+/* A line of pieces that stay whole: a date or an address broken at the edge can't be read or copied. */
+struct term_flow {
+    const struct term *t;
+    int indent; /* of the lines after the first */
+    int at;     /* columns taken */
+    bool fresh; /* nothing stands on this line yet */
+};
+/* Goes `gap` columns on, or to a new line when `width` more don't fit; the caller then prints that much. */
+void term_flow(struct term_flow *f, int gap, int width);
+
 struct term_paragraph {
     int indent;
     int max_lines;            /* 0: all; the last one ends in an ellipsis when there is more */
@@ -35,6 +45,7 @@ struct term_paragraph {
     const char *const *words; /* highlighted where a word begins like one of these; NULL none */
     size_t n_words;
 };
+/* Breaks lines at spaces, and inside words too long for a line; addresses stay whole. */
 void term_wrap(const struct term *t, const char *utf8, const struct term_paragraph *how);
 
 #endif
