@@ -74,7 +74,7 @@ void br_workspace_status_free(struct br_workspace_status *s)
 static void first_problem(struct br_verify_report *r, const char *text)
 {
     if (!r->first_problem[0] && text[0])
-        snprintf(r->first_problem, sizeof r->first_problem, "%s", text);
+        snprintf(r->first_problem, sizeof r->first_problem, "%.*s", (int)sizeof r->first_problem - 1, text);
 }
 
 static enum br_rc verify_graph(const struct br_io *io, struct br_store *s, bool deep, struct br_verify_report *r, struct br_err *err)
@@ -100,41 +100,65 @@ static enum br_rc verify_graph(const struct br_io *io, struct br_store *s, bool 
     return rc;
 }
 
+/* What could be counted before an error stays in the report. */
+static enum br_rc verify_store(struct br_home *h, struct br_store *s, bool deep, struct br_verify_report *r, struct br_err *err)
+{
+    struct br_store_report core = {0};
+    struct br_slack_report slack = {0};
+    struct br_slack_counts counts = {0};
+    enum br_rc rc;
+    BR_TRY(br_slack_count(s, &counts, err));
+    r->messages = counts.messages;
+    r->documents = counts.documents;
+    rc = br_store_verify(s, deep, &core, err);
+    r->orphan_vectors = core.orphan_vectors;
+    r->missing_content = core.missing_content;
+    r->corrupt = core.corrupt;
+    first_problem(r, core.first_problem);
+    if (rc == BR_OK)
+        rc = br_slack_verify(s, &slack, err);
+    r->missing_vectors = slack.missing_vectors;
+    r->orphan_vectors += slack.orphan_vectors;
+    r->missing_content += slack.missing_content;
+    r->pending_threads = slack.dirty_threads;
+    first_problem(r, slack.first_problem);
+    if (rc == BR_OK)
+        rc = verify_graph(h->io, s, deep, r, err);
+err:
+    return rc;
+}
+
+/* Damage that keeps a store from being opened or read is what verification is there to tell: a report, not an error. */
+static enum br_rc report_damage(enum br_rc rc, struct br_err *err, struct br_verify_report *r)
+{
+    if (rc != BR_E_CORRUPT)
+        return rc;
+    r->corrupt += r->corrupt == 0;
+    first_problem(r, err->msg);
+    *err = (struct br_err){0};
+    return BR_OK;
+}
+
 int br_verify(struct br_home *h, const char *workspace, bool deep, struct br_verify_report *out, struct br_error *error)
 {
     struct br_err err = {0};
     struct br_registry *reg = NULL;
     struct br_store *s = NULL;
-    struct br_store_report core = {0};
-    struct br_slack_report slack = {0};
-    struct br_slack_counts counts = {0};
     struct br_verify_report r = {0};
-    char id[65], dir[BR_PATH_MAX];
+    char id[65];
     enum br_rc rc;
-    BR_TRY(br_registry_open(h->io, h->path, false, &reg, NULL, &err));
+    BR_TRY(br_home_registry(h, false, &reg, &err));
     BR_TRY(br_registry_find(reg, workspace, id, &err));
-    BR_TRY(br_home_dir_of(h, id, dir, sizeof dir, &err));
-    BR_TRY(br_store_open(h->io, dir, BR_STORE_READ, &s, &err));
-    BR_TRY(br_store_read_begin(s, &err));
-    BR_TRY(br_slack_count(s, &counts, &err));
-    BR_TRY(br_store_verify(s, deep, &core, &err));
-    BR_TRY(br_slack_verify(s, &slack, &err));
-    BR_TRY(verify_graph(h->io, s, deep, &r, &err));
-    r.messages = counts.messages;
-    r.documents = counts.documents;
-    r.missing_vectors = slack.missing_vectors;
-    r.orphan_vectors = core.orphan_vectors + slack.orphan_vectors;
-    r.missing_content = core.missing_content + slack.missing_content;
-    r.corrupt = core.corrupt;
-    r.pending_threads = slack.dirty_threads;
-    first_problem(&r, core.first_problem);
-    first_problem(&r, slack.first_problem);
+    rc = br_home_open_store(h, id, &s, &err);
+    if (rc == BR_OK)
+        rc = br_store_read_begin(s, &err);
+    if (rc == BR_OK) {
+        rc = verify_store(h, s, deep, &r, &err);
+        br_store_read_end(s);
+    }
+    BR_TRY(report_damage(rc, &err, &r));
     r.ok = !r.missing_vectors && !r.orphan_vectors && !r.missing_content && !r.corrupt && r.graph_ok;
-    br_store_read_end(s);
-    br_store_close(s);
-    br_registry_close(reg);
     *out = r;
-    return BR_STATUS_OK;
 err:
     br_store_close(s);
     br_registry_close(reg);

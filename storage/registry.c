@@ -352,18 +352,31 @@ enum br_rc br_registry_each(struct br_registry *r, enum br_rc (*fn)(void *ctx, c
 
 struct find {
     const char *key;
+    char listed[200]; /* "T1 (acme), T2": for the message that asks which one */
     char id[65];
     unsigned total, exact, by_name;
 };
+
+/* As many as there is room for, each whole. */
+static void list_one(struct find *f, const char *id, const char *name)
+{
+    size_t at = strlen(f->listed), room = sizeof(f->listed) - at;
+    bool named = name && *name;
+    int n = snprintf(f->listed + at, room, "%s%s%s%.40s%s", at ? ", " : "", id, named ? " (" : "", named ? name : "",
+                     named ? ")" : "");
+    if (n < 0 || (size_t)n >= room)
+        f->listed[at] = 0;
+}
 
 static enum br_rc find_cb(void *ctx, const char *id, const char *name)
 {
     struct find *f = ctx;
     f->total++;
+    list_one(f, id, name);
     if (!f->key || strcmp(id, f->key) == 0) {
         strcpy(f->id, id); /* an id beats every name */
         f->exact++;
-    } else if (name && strcmp(name, f->key) == 0) {
+    } else if (name && *name && strcmp(name, f->key) == 0) {
         if (!f->exact)
             strcpy(f->id, id);
         f->by_name++;
@@ -378,7 +391,7 @@ enum br_rc br_registry_find(struct br_registry *r, const char *key, char id[65],
     if (rc != BR_OK)
         return rc;
     if (!key && f.total > 1)
-        return br_fail(err, BR_E_USAGE, "there are %u workspaces: say which one", f.total);
+        return br_fail(err, BR_E_USAGE, "there are %u workspaces: name one with -w: %s", f.total, f.listed);
     if (!key && f.total == 0)
         return br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s yet", r->home);
     if (!f.exact && f.by_name > 1)

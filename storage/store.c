@@ -367,6 +367,24 @@ static enum br_rc check_spec(const struct br_store_spec *spec, struct br_err *er
     return BR_OK;
 }
 
+static int note_full_log(void *arg, const char *name)
+{
+    struct br_store *s = arg;
+    char path[BR_PATH_MAX];
+    struct br_io_stat st;
+    bool is_log = strncmp(name, "content.", 8) == 0 || strncmp(name, "vectors.", 8) == 0;
+    return is_log && br_path(path, s->dir, name, NULL) == BR_OK && s->io->stat(s->io->ctx, path, &st) == 0 && st.size > BR_LOG_HEADER;
+}
+
+/* A creation that was cut short leaves empty logs. Logs with content have lost their metadata.db, and must not be written over. */
+static enum br_rc check_leftovers(struct br_store *s, struct br_err *err)
+{
+    int r = s->io->list(s->io->ctx, s->dir, note_full_log, s);
+    if (r < 0)
+        return br_fail_errno(err, -r, "cannot list %s", s->dir);
+    return r ? br_fail(err, BR_E_CORRUPT, "%s has logs but has lost its metadata.db: restore it from a backup", s->dir) : BR_OK;
+}
+
 enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct br_store_spec *spec,
                            struct br_store **out, struct br_err *err)
 {
@@ -385,6 +403,7 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
     BR_TRY(open_db_write(s, path, BR_SQL_CREATE, &has, err));
     if (has)
         BR_TRY(br_fail(err, BR_E_USAGE, "there is a workspace in %s already", dir));
+    BR_TRY(check_leftovers(s, err));
     r = io->chmod(io->ctx, path, 0600);
     if (r < 0)
         BR_TRY(br_fail_errno(err, -r, "cannot protect %s", path));
