@@ -48,8 +48,8 @@ void br_embedder_free(struct br_embedder *e);
 BR_MUST_USE enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out,
                                 struct br_err *err);
 
-/* Original weights (a sentence-transformers folder) to the product's int8 file. calibration_* : texts for the activation
- * ranges that smoothing needs. */
+/* Original weights (a sentence-transformers folder) to the product's int8 file, with our own calibration texts. The same bytes each time on
+ * one CPU type and with the same OpenBLAS (or none). */
 BR_MUST_USE enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br_err *err);
 
 #endif

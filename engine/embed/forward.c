@@ -66,18 +66,9 @@ enum br_rc br_embedder_new(const struct br_model *m, struct br_embedder **out, s
     return BR_OK;
 }
 
-static void note_inputs(const struct br_linear *l, const float *x, size_t rows)
-{
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < l->in; i++)
-            l->seen_max[i] = fmaxf(l->seen_max[i], fabsf(x[r * l->in + i]));
-}
-
 static void linear(struct br_embedder *e, const struct br_linear *l, const float *x, size_t rows, float *y)
 {
     const struct br_model *m = e->m;
-    if (l->seen_max)
-        note_inputs(l, x, rows);
     if (l->w) {
         br_sgemm(x, rows, l->in, l->w, l->out, y);
         for (size_t r = 0; r < rows; r++)

@@ -1,13 +1,12 @@
-/* model_calibration.c - texts of the kinds people write in chats, from which conversion learns the range of activations. */
+/* model_calibration.c - texts of the kinds people write in chats, from which conversion learns what the inputs of the linears look like. All were
+ * written for this purpose. Short replies are many because they are the most sensitive: no other tokens average their error out. */
 
-extern const char *const br_calibration_texts[];
-const char *const br_calibration_texts[] = {
-    "ok",
-    "thanks!",
+#include "embed/model_quantise.h"
+
+#include <string.h>
+
+static const char *const texts[] = {
     "thank you so much",
-    "oh yeah",
-    "lol",
-    "yes",
     "no problem",
     "done :+1:",
     "on it",
@@ -74,8 +73,6 @@ const char *const br_calibration_texts[] = {
     "I can't hear you, you are muted",
     "brb",
     "afk for 10 minutes",
-    "+1",
-    "-1",
     "1. first item 2. second item 3. third item",
     "TODO: write the docs",
     "Reminder: the survey closes tonight.",
@@ -111,5 +108,316 @@ const char *const br_calibration_texts[] = {
     "See the documentation, section 4.2: https://docs.example.com/guide/setup#install",
     "As discussed, we will ship the feature behind a flag and enable it for ten percent of the accounts first; if the error rate stays flat for two days we go to one hundred percent, otherwise we roll back and look at the traces together on Monday morning.",
     "Summary of today's discussion: we agreed to keep the current database, to add an index on the created column, to archive rows older than two years every night, and to revisit the question of sharding when the table passes one billion rows; nobody was in favour of moving to a managed service because of the cost and the migration effort.",
-    0,
+    "thanks a lot",
+    "many thanks",
+    "thx for the help",
+    "cheers",
+    "appreciate it, really",
+    "you're welcome",
+    "you are very welcome :)",
+    "np",
+    "sure thing",
+    "sure, why not",
+    "of course",
+    "absolutely",
+    "definitely not",
+    "nope",
+    "not yet",
+    "maybe later",
+    "yep, will do",
+    "yeah I know",
+    "oh no",
+    "oh wow",
+    "oh I see",
+    "ah, got it",
+    "ah ok makes sense",
+    "aha",
+    "haha",
+    "hahaha that's hilarious",
+    "well done",
+    "nice work",
+    "nice one!",
+    "great",
+    "great, see you there",
+    "cool stuff",
+    "awesome :tada:",
+    "perfect",
+    "perfect timing",
+    "sounds good",
+    "sounds like a plan",
+    "fine by me",
+    "agreed",
+    "exactly what I was looking for",
+    "same here",
+    "me too",
+    "me neither",
+    "true",
+    "fair enough",
+    "good point",
+    "good night",
+    "good luck with that",
+    "hi there",
+    "hey everyone :wave:",
+    "hey, are you around?",
+    "bye",
+    "see you",
+    "see you tomorrow!",
+    "take care",
+    "sorry",
+    "sorry, my mistake",
+    "sorry for the late answer",
+    "no worries",
+    "no rush",
+    "yes please",
+    "yes, that is correct",
+    "what?",
+    "why not?",
+    "how so?",
+    "really?",
+    "which one?",
+    "where is it?",
+    "when?",
+    "who wrote this?",
+    "ping",
+    "any news?",
+    "any update on this?",
+    "still broken",
+    "fixed",
+    "fixed in the last commit",
+    "merged",
+    "shipped it",
+    "reverted",
+    "works for me",
+    "it works now",
+    "not sure",
+    "I don't know",
+    "I guess so",
+    "I hope so",
+    "I see",
+    "I will",
+    "one sec",
+    "just a moment",
+    "wait",
+    "wait, what?",
+    "let me check",
+    "let me think about it",
+    "looking into it now",
+    "back",
+    "I'm here",
+    "here you go",
+    "there it is",
+    "that's it",
+    "that's weird",
+    "this",
+    "this is great",
+    "it depends",
+    "it is what it is",
+    "never",
+    "always",
+    "obviously",
+    ":heart: :heart:",
+    ":eyes:",
+    ":joy::joy:",
+    ":(",
+    ";-)",
+    "...",
+    "?",
+    "!!",
+    "?!",
+    "42",
+    "2019",
+    "100%",
+    "v1.0.3",
+    "10:45",
+    "$250",
+    "README.md",
+    "git pull",
+    "ls -la",
+    "https://example.org",
+    "https://example.com/blog/2021/03/hello-world.html?utm_source=chat&id=77#comments",
+    "bob@example.com",
+    "@alice",
+    "@here lunch is ready",
+    "#random",
+    "set the channel topic: releases and incidents",
+    "The parcel arrived this morning, but the box was open and one cable is missing.",
+    "Could someone with admin rights add me to the billing group?",
+    "I'd rather write a small script than click through that form two hundred times.",
+    "My train is late again, start without me.",
+    "Our landlord wants to raise the rent by eight percent.",
+    "Two eggs, a cup of flour, a pinch of salt and as much milk as it takes.",
+    "The cat slept on the router and now the whole flat is offline.",
+    "She plays the cello in a small orchestra near Lisbon.",
+    "Yesterday's match was awful, we lost four to nil.",
+    "It rained all weekend so we stayed in and watched old films.",
+    "Is anybody going to the conference in October? I have a spare ticket.",
+    "The museum is closed on Mondays, let's go on Tuesday instead.",
+    "How long does it take to learn to play the guitar?",
+    "My doctor says I should sleep more and drink less coffee.",
+    "The bakery on the corner sells the best bread in town.",
+    "Which bike would you buy for a ten kilometre commute?",
+    "We painted the kitchen yellow and regret it already.",
+    "In 1969 two men walked on the moon while a third one circled above them.",
+    "Water boils at a lower temperature in the mountains because the pressure is lower.",
+    "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen.",
+    "The treaty was signed by twelve countries and ratified by nine.",
+    "Elephants recognise themselves in a mirror; most dogs do not.",
+    "Inflation fell to 2.4 percent in June, said the central bank.",
+    "A haiku has five, seven and five syllables.",
+    "What is the capital of Mongolia?",
+    "Ulaanbaatar, I think.",
+    "How many litres are in a gallon?",
+    "The compiler warns about an unused variable in parse_header(), line 218.",
+    "error: expected ';' before '}' token",
+    "fatal: not a git repository (or any of the parent directories): .git",
+    "Traceback (most recent call last): KeyError: 'user_id'",
+    "java.lang.NullPointerException at com.example.app.Main.run(Main.java:57)",
+    "panic: runtime error: index out of range [5] with length 5",
+    "undefined is not a function",
+    "Permission denied (publickey).",
+    "Connection refused on port 5432, is postgres running?",
+    "docker run --rm -it -p 8080:80 nginx:alpine",
+    "curl -s -H 'Accept: application/json' http://localhost:9200/_cat/indices",
+    "kubectl get pods -n staging | grep CrashLoopBackOff",
+    "chmod 755 deploy.sh && ./deploy.sh --dry-run",
+    "ssh -L 3306:db.internal:3306 jump-host",
+    "export PATH=\"$HOME/bin:$PATH\"",
+    "def mean(xs): return sum(xs) / len(xs)",
+    "const total = items.reduce((a, b) => a + b.price, 0);",
+    "(defn square [x] (* x x))",
+    "fn main() { println!(\"{}\", 1 + 1); }",
+    "INSERT INTO orders (id, total) VALUES (17, 99.95);",
+    "UPDATE accounts SET active = false WHERE last_login < now() - interval '1 year';",
+    "<div class=\"card\"><h2>Title</h2><p>Text</p></div>",
+    "{\"status\": \"ok\", \"items\": [1, 2, 3], \"next\": null}",
+    "[2020-06-01 12:00:03] WARN worker-7: retrying in 30 s (attempt 3 of 5)",
+    "x^2 + y^2 = z^2",
+    "Let f be a monotone function on a finite lattice; then it has a least fixed point.",
+    "If p is prime and p divides ab then p divides a or p divides b.",
+    "lemma le_of_lt {a b : int} (h : a < b) : a <= b",
+    "Does simp unfold that definition or do I have to do it by hand?",
+    "the proof by induction on n is easy, the case n = 0 is trivial",
+    "I would use a monoid here instead of a group, you never need inverses.",
+    "Which shapefile has the school district boundaries?",
+    "The map takes ten seconds to load because of the 40 MB of GeoJSON.",
+    "We could scrape the county site and publish a clean CSV.",
+    "Anyone at the hack night who knows D3 or Leaflet?",
+    "I made a bar chart of the rainfall by month, feedback welcome.",
+    "how do i list all installed packages",
+    "my sound stopped working after the last kernel update",
+    "try alsamixer and check that nothing is muted",
+    "what does lspci say about your graphics card",
+    "you could chroot from a live cd and reinstall the bootloader",
+    "is 2gb of ram enough for gnome?",
+    "use lxde or xfce on that old machine",
+    "can i upgrade from 12.04 straight to 16.04?",
+    "no, you have to go through 14.04 first",
+    "do not paste more than three lines in the channel, use a pastebin",
+    "which file manager do you like best",
+    "please file a bug with the output of dmesg attached",
+    "Bonjour, quelqu'un peut m'aider avec l'installation ?",
+    "Je ne comprends pas pourquoi le serveur refuse la connexion.",
+    "Das Treffen ist auf Donnerstag verschoben, bitte tragt euch in die Liste ein.",
+    "Vielen Dank, das hat geholfen!",
+    "¿Dónde está la biblioteca? Cierra a las ocho.",
+    "Mañana tengo una reunión a primera hora.",
+    "Você pode enviar o relatório até sexta-feira?",
+    "Il treno per Milano parte dal binario sette.",
+    "Ik heb de sleutel op tafel gelegd.",
+    "Spotkanie jest jutro o dziesiątej.",
+    "Kokous siirtyi ensi viikkoon.",
+    "Toplantı yarın saat onda başlıyor.",
+    "Vi ses på fredag, hälsa familjen!",
+    "Cuộc họp bắt đầu lúc chín giờ sáng.",
+    "Мы встречаемся завтра в десять часов у входа.",
+    "Дякую, тепер усе працює.",
+    "Η συνάντηση είναι αύριο το πρωί.",
+    "הפגישה נדחתה למחר",
+    "الاجتماع غدا في الساعة العاشرة صباحا",
+    "बैठक कल सुबह दस बजे है",
+    "การประชุมเริ่มเวลาเก้าโมงเช้า",
+    "明天上午十点开会，请大家准时参加。",
+    "这个错误是什么意思？",
+    "会議は明日の朝十時からです。よろしくお願いします。",
+    "내일 아침 열 시에 회의가 있습니다",
+    "Habari za asubuhi, mkutano ni kesho.",
+    "Rapat dimulai pukul sembilan pagi.",
+    "zażółć gęślą jaźń",
+    "naïve café résumé coöperate",
+    "x́ ŷ z̈ Ω µ ∑ ∞ → ≠ ½ ™ ©",
+    "aGVsbG8gd29ybGQ= 5f4dcc3b5aa765d61d8327deb882cf99",
+    "qwrtz plmk vbnx ghjk",
+    "AAAAAAAA bbbb CcCcC",
+    "a-b_c.d/e\\f|g~h",
+    "%%% ### @@@ &&& *** +++ === <<< >>>",
+    "(((())))[[]]{{}}",
+    "1234567890 0987654321 3.14159 2.71828 -273.15",
+    "lorem ipsum dolor sit amet consectetur",
+    "🙂 🙏🏽 🚀 👨‍👩‍👧",
+    "Ada: the export is ready. Bo: where? Ada: in the usual bucket. Bo: I get a 403. Ada: try again, I changed the policy. Bo: now it works.",
+    "Mia: who has the key of the storage room? Tom: Lena had it yesterday. Lena: I put it back in the drawer. Mia: found it, thank you.",
+    "Raj: the nightly job failed again Kim: same error? Raj: yes, out of memory in the merge step Kim: then let us split the input by month and see how far it gets Raj: ok, I'll prepare a patch",
+    "Has anyone compared the two vendors? The first is cheaper per seat but charges for storage, the second is flat but needs a three year contract, and I can't tell from their pages whether single sign-on is included in either of them.",
+    "Notes from the call: the client likes the second draft, wants a darker blue, fewer words on the first page and the phone number in the footer; next version is due on the 14th, and Priya will send the photographs before that.",
+    "Steps to reproduce: 1) open the settings page, 2) change the language to Dutch, 3) press save, 4) reload. Expected: the page is in Dutch. Actual: it is in English again, although the database row has the right value.",
+    "When I was a student we had one computer for the whole floor, and you signed up for half an hour on a sheet of paper; the clever ones signed up for four in the morning and had the machine until breakfast.",
+    "The reason it is slow is not the query itself but that the driver fetches one row at a time, so every row costs a round trip; set the fetch size to a thousand and it should be about as fast as the console.",
+    "We had an incident last night: a disk filled up on the primary, writes were refused for eleven minutes, the failover did not start because the health check only looks at reads, and the on-call engineer switched by hand at 02:41. Follow-ups: alert at eighty percent, make the check write a row, practise the failover every month.",
 };
+
+#define TEXTS BR_COUNT(texts)
+#define GROUP 7
+
+struct sequences {
+    const struct br_model *m;
+    uint16_t *ids;
+    size_t *lengths;
+    size_t n, max, tokens, max_tokens;
+};
+
+/* Appends one sequence of texts first, first + step, ...: their pieces between one [CLS] and one [SEP], cut as a long message is. */
+static void add_joined(struct sequences *s, size_t first, size_t step, size_t count)
+{
+    uint16_t one[BR_DEFAULT_MAX_SEQ], *to = s->ids + s->tokens;
+    size_t n = 0;
+    if (s->n == s->max || s->tokens + BR_DEFAULT_MAX_SEQ > s->max_tokens)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const char *text = texts[(first + i * step) % TEXTS];
+        size_t from = n ? 1 : 0, k = br_tokenize(s->m, text, strlen(text), one, BR_DEFAULT_MAX_SEQ);
+        size_t room = BR_DEFAULT_MAX_SEQ - 1 - n, take = BR_MIN(k - 1 - from, room);
+        memcpy(to + n, one + from, take * sizeof *one);
+        n += take;
+        to[n] = one[k - 1];
+    }
+    s->lengths[s->n++] = n + 1;
+    s->tokens += n + 1;
+}
+
+/* The first words of a text, unless that is all of it. */
+static void add_beginning(struct sequences *s, const char *text, size_t words)
+{
+    size_t len = strlen(text), at = 0;
+    for (size_t i = 0; i < words && at < len; i++)
+        at += strcspn(text + at, " ") + 1;
+    if (at > len || s->n == s->max || s->tokens + BR_DEFAULT_MAX_SEQ > s->max_tokens)
+        return;
+    s->lengths[s->n] = br_tokenize(s->m, text, at - 1, s->ids + s->tokens, BR_DEFAULT_MAX_SEQ);
+    s->tokens += s->lengths[s->n++];
+}
+
+/* Each text alone; its first one to four words; in pairs, so that tokens are seen in other company; and in groups as passages of threads are. */
+size_t br_calibration_sequences(const struct br_model *m, uint16_t *ids, size_t max_tokens, size_t *lengths, size_t max_sequences, size_t *tokens)
+{
+    struct sequences s = {.m = m, .ids = ids, .lengths = lengths, .max = max_sequences, .max_tokens = max_tokens};
+    for (size_t i = 0; i < TEXTS; i++)
+        add_joined(&s, i, 0, 1);
+    for (size_t i = 0; i < TEXTS; i++)
+        add_beginning(&s, texts[i], 1 + i % 4);
+    for (size_t i = 0; i < TEXTS; i++)
+        add_joined(&s, i, 6 * i + 3, 2);
+    for (size_t i = 0; i + GROUP <= TEXTS; i += GROUP)
+        add_joined(&s, i, 1, GROUP);
+    *tokens = s.tokens;
+    return s.n;
+}

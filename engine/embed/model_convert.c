@@ -1,22 +1,16 @@
-/* model_convert.c - original weights to the product's int8 file.
- *
- * Weights are s8 per output channel (largest / 127). Activations will be quantised per token at run time, so their outlier columns are tamed first
- * (SmoothQuant, Xiao et al., arXiv 2211.10438, alpha 0.5): column k of the input is divided by s[k] = max|x[k]|^a / max|w[k]|^(1-a) and row k of the
- * weights multiplied by it, with max|x| seen while the float model embeds the calibration texts. The word table is s8 per row. */
+/* model_convert.c - original weights to the product's int8 file. The linears' weights are made by model_quantise.c; the word table is s8 per row. */
 #include "embed/model_file.h"
+#include "embed/model_quantise.h"
 #include "embed/sha256.h"
 
 #include "base/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-extern const char *const br_calibration_texts[]; /* NULL-terminated; model_calibration.c */
 
 struct writer {
     FILE *f;
@@ -44,57 +38,29 @@ static void section(struct writer *w, uint32_t tag, uint32_t layer, const void *
     put(w, bytes, n);
 }
 
-static float largest(const float *x, size_t n, size_t stride)
-{
-    float most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(x[i * stride]));
-    return most;
-}
-
-static int8_t to_s8(float x)
-{
-    long v = lrintf(x);
-    return (int8_t)(v < -127 ? -127 : v > 127 ? 127 : v);
-}
-
-static void write_linear(struct writer *w, uint32_t tag, uint32_t layer, const struct br_linear *l)
+static void write_linear(struct writer *w, uint32_t tag, uint32_t layer, const struct br_linear *l, const struct br_quantised *from)
 {
     size_t in = l->in, out = l->out, bytes = BR_LINEAR_BYTES(in, out);
-    uint8_t *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-    float *smooth = malloc(in * sizeof *smooth);
-    struct br_linear to;
-    if (!memory || !smooth) {
+    int8_t *panels = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    if (!panels) {
         w->rc = br_fail_nomem(w->err);
-        goto done;
+        return;
     }
-    memset(memory, 0, bytes);
-    br_linear_point(&to, memory, in, out);
-    int8_t *panels = (int8_t *)memory;
-    float *scale = (float *)(void *)(memory + in * out), *bias = scale + out, *smooth_inv = (float *)(void *)(bias + 2 * out);
+    float *scale = (float *)(void *)(panels + in * out), *bias = scale + out, *smooth_inv = bias + 2 * out;
     int32_t *sums = (int32_t *)(void *)(bias + out);
-    for (size_t k = 0; k < in; k++) {
-        float s = sqrtf(l->seen_max[k]) / sqrtf(largest(l->w + k, out, in));
-        smooth[k] = isfinite(s) && s > 1e-6f ? s : 1.0f;
-        smooth_inv[k] = 1.0f / smooth[k];
-    }
+    memcpy(scale, from->scale, out * sizeof *scale);
+    memcpy(bias, from->bias, out * sizeof *bias);
+    memcpy(smooth_inv, from->smooth_inv, in * sizeof *smooth_inv);
     for (size_t j = 0; j < out; j++) {
-        float most = 0;
-        for (size_t k = 0; k < in; k++)
-            most = fmaxf(most, fabsf(l->w[j * in + k] * smooth[k]));
-        scale[j] = most > 0 ? most / 127 : 1;
-        bias[j] = l->bias[j];
         int8_t *p = panels + (j / BR_PANEL_COLUMNS) * in * BR_PANEL_COLUMNS + (j % BR_PANEL_COLUMNS) * 4;
+        sums[j] = 0;
         for (size_t k = 0; k < in; k++) {
-            int8_t q = to_s8(l->w[j * in + k] * smooth[k] / scale[j]);
-            p[(k / 4) * (BR_PANEL_COLUMNS * 4) + k % 4] = q;
-            sums[j] += q;
+            p[(k / 4) * (BR_PANEL_COLUMNS * 4) + k % 4] = from->q[j * in + k];
+            sums[j] += from->q[j * in + k];
         }
     }
-    section(w, tag, layer, memory, bytes);
-done:
-    free(memory);
-    free(smooth);
+    section(w, tag, layer, panels, bytes);
+    free(panels);
 }
 
 static void write_words(struct writer *w, const struct br_model *m)
@@ -105,12 +71,8 @@ static void write_words(struct writer *w, const struct br_model *m)
     if (!q || !scales) {
         w->rc = br_fail_nomem(w->err);
     } else {
-        for (size_t v = 0; v < vocab; v++) {
-            float most = largest(m->word_f + v * hidden, hidden, 1);
-            scales[v] = most > 0 ? most / 127 : 1;
-            for (size_t i = 0; i < hidden; i++)
-                q[v * hidden + i] = to_s8(m->word_f[v * hidden + i] / scales[v]);
-        }
+        for (size_t v = 0; v < vocab; v++)
+            scales[v] = br_quantise_row(m->word_f + v * hidden, hidden, q + v * hidden);
         section(w, BR_SEC_WORDS, 0, q, vocab * hidden);
         section(w, BR_SEC_WORD_SCALES, 0, scales, vocab * sizeof *scales);
     }
@@ -132,19 +94,19 @@ static void write_pair(struct writer *w, uint32_t tag, uint32_t layer, const flo
 }
 
 /* The vocabulary as one text with LF, whatever the source had: the tokenizer takes both. */
-static void write_sections(struct writer *w, const struct br_model *m, size_t vocab_bytes)
+static void write_sections(struct writer *w, const struct br_model *m, const struct br_quantised *linears)
 {
     size_t hidden = m->info.dim;
-    section(w, BR_SEC_VOCAB, 0, m->vocab_text, vocab_bytes);
+    section(w, BR_SEC_VOCAB, 0, m->vocab_text, m->vocab_bytes);
     write_words(w, m);
     section(w, BR_SEC_POSITIONS, 0, m->position, m->positions * hidden * sizeof(float));
     write_pair(w, BR_SEC_EMBEDDING_LN, 0, (const float *[]){m->ln_gamma, m->ln_beta}, 2, hidden);
     for (uint32_t i = 0; i < m->info.layers && w->rc == BR_OK; i++) {
         const struct br_layer *l = &m->layers[i];
-        write_linear(w, BR_SEC_QKV, i, &l->qkv);
-        write_linear(w, BR_SEC_ATTENTION_OUT, i, &l->attention_out);
-        write_linear(w, BR_SEC_FFN_UP, i, &l->ffn_up);
-        write_linear(w, BR_SEC_FFN_DOWN, i, &l->ffn_down);
+        write_linear(w, BR_SEC_QKV, i, &l->qkv, linears + 4 * i);
+        write_linear(w, BR_SEC_ATTENTION_OUT, i, &l->attention_out, linears + 4 * i + 1);
+        write_linear(w, BR_SEC_FFN_UP, i, &l->ffn_up, linears + 4 * i + 2);
+        write_linear(w, BR_SEC_FFN_DOWN, i, &l->ffn_down, linears + 4 * i + 3);
         write_pair(w, BR_SEC_LAYER_LN, i, (const float *[]){l->ln1_gamma, l->ln1_beta, l->ln2_gamma, l->ln2_beta}, 4, hidden);
     }
 }
@@ -169,31 +131,6 @@ static void fill_header(struct br_model_header *h, const struct br_model *m)
     snprintf(h->unicode, sizeof h->unicode, "WordPiece uncased; categories 8.0, decompositions 9.0");
 }
 
-static struct br_linear *linear_of(struct br_model *m, size_t i)
-{
-    struct br_layer *l = &m->layers[i / 4];
-    return i % 4 == 0 ? &l->qkv : i % 4 == 1 ? &l->attention_out : i % 4 == 2 ? &l->ffn_up : &l->ffn_down;
-}
-
-/* Embeds the calibration texts with the float model and notes the largest inputs of every linear. */
-static enum br_rc calibrate(struct br_model *m, float *seen, struct br_err *err)
-{
-    struct br_embedder *e = NULL;
-    enum br_rc rc = br_embedder_new(m, &e, err);
-    float *out = malloc(m->info.dim * sizeof *out);
-    if (rc == BR_OK && !out)
-        rc = br_fail_nomem(err);
-    for (size_t i = 0; i < 4 * m->info.layers; seen += linear_of(m, i++)->in)
-        linear_of(m, i)->seen_max = seen;
-    for (size_t i = 0; rc == BR_OK && br_calibration_texts[i]; i++) {
-        size_t len = strlen(br_calibration_texts[i]);
-        rc = br_embed(e, &br_calibration_texts[i], &len, 1, out, err);
-    }
-    br_embedder_free(e);
-    free(out);
-    return rc;
-}
-
 /* A file that was there before is someone else's: it is neither written to nor removed. */
 static FILE *create_new(const char *path, struct br_err *err)
 {
@@ -212,7 +149,7 @@ static FILE *create_new(const char *path, struct br_err *err)
     return NULL;
 }
 
-static enum br_rc write_file(const struct br_model *m, size_t vocab_bytes, const char *path, struct br_err *err)
+static enum br_rc write_file(const struct br_model *m, const struct br_quantised *linears, const char *path, struct br_err *err)
 {
     struct writer w = {.err = err};
     w.f = create_new(path, err);
@@ -221,7 +158,7 @@ static enum br_rc write_file(const struct br_model *m, size_t vocab_bytes, const
     fill_header(&w.h, m);
     br_sha256_init(&w.sha);
     put(&w, &w.h, sizeof w.h);
-    write_sections(&w, m, vocab_bytes);
+    write_sections(&w, m, linears);
     br_sha256_end(&w.sha, w.h.id);
     w.h.file_bytes = w.at;
     w.h.header_crc = br_crc32c(0, &w.h, sizeof w.h);
@@ -239,7 +176,7 @@ static enum br_rc write_file(const struct br_model *m, size_t vocab_bytes, const
 enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br_err *err)
 {
     struct br_model *m = NULL;
-    float *seen = NULL;
+    struct br_quantised linears[4 * BR_LAYERS_MAX] = {0};
     char tmp[4096];
     enum br_rc rc;
     int n = snprintf(tmp, sizeof tmp, "%s.tmp", out_path);
@@ -248,17 +185,15 @@ enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br
     BR_TRY(br_model_open(src_dir, &m, err));
     if (m->info.precision != BR_PRECISION_F32)
         BR_TRY(br_fail(err, BR_E_USAGE, "%s is converted already: give the folder with model.safetensors and vocab.txt", src_dir));
-    seen = calloc(m->info.layers * (3 * (size_t)m->info.dim + m->info.ffn), sizeof *seen);
-    if (!seen)
-        BR_TRY(br_fail_nomem(err));
-    BR_TRY(calibrate(m, seen, err));
-    BR_TRY(write_file(m, m->vocab_bytes, tmp, err));
+    BR_TRY(br_quantise_linears(m, linears, err));
+    BR_TRY(write_file(m, linears, tmp, err));
     if (rename(tmp, out_path) != 0) {
         rc = br_fail_errno(err, errno, "cannot rename to %s", out_path);
         (void)unlink(tmp);
     }
 err:
-    free(seen);
+    for (size_t i = 0; i < BR_COUNT(linears); i++)
+        free(linears[i].q);
     br_model_close(m);
     return rc;
 }

@@ -20,7 +20,6 @@ struct br_linear {
     const int32_t *sums;     /* of the quantised weights per output channel */
     const float *smooth_inv; /* per input: activations are multiplied by it before they are quantised */
     const float *w;          /* float path: [out][in] */
-    float *seen_max;         /* conversion only: largest |input| per input seen so far; NULL */
 };
 
 struct br_layer {
