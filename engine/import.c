@@ -27,6 +27,7 @@ struct import {
     struct br_name_map *users, *channels;
     struct br_names names;
     struct br_buf text, raw;
+    int64_t freshness; /* of the source */
     uint64_t warnings[BR_WARN_COUNT];
     uint64_t n_users, n_channels, n_messages;
     struct br_import_progress progress;
@@ -78,6 +79,22 @@ static const char *first_text(const char *a, const char *b, const char *c)
 
 /* ---- events to items ---- */
 
+/* The name texts are rendered with: that of an older export does not replace a fresher one that is stored. */
+static enum br_rc note_listed_user(struct import *im, const struct br_slack_user *u, unsigned flags, struct br_err *err)
+{
+    bool wins, known = br_name_map_get(im->users, u->id) != NULL;
+    enum br_rc rc;
+    BR_TRY(br_slack_user_wins(im->reader, u, &wins, err));
+    const char *name = wins || !known ? first_text(u->display_name, u->real_name, u->name) : NULL;
+    int before = br_name_map_put(im->users, u->id, name, flags);
+    if (before < 0)
+        return br_fail_nomem(err);
+    if (!u->is_stub && !(before & BR_NAME_LISTED))
+        im->n_users++;
+err:
+    return rc;
+}
+
 static enum br_rc on_user(struct import *im, const struct br_user_event *u, struct br_err *err)
 {
     struct br_arena *a;
@@ -85,14 +102,9 @@ static enum br_rc on_user(struct import *im, const struct br_user_event *u, stru
     if (rc != BR_OK)
         return rc;
     bool listed = !u->from_message && !u->org_level;
-    const char *name = first_text(u->display_name, u->real_name, u->name);
-    bool known = br_name_map_get(im->users, u->id) != NULL;
-    int before = br_name_map_put(im->users, u->id, known && !listed ? NULL : name, u->from_message ? 0 : BR_NAME_LISTED);
     struct br_item *item = br_pipeline_item(im->pipeline);
-    if (before < 0 || !item)
+    if (!item)
         return br_fail_nomem(err);
-    if (listed && !(before & BR_NAME_LISTED))
-        im->n_users++;
     item->kind = BR_ITEM_USER;
     item->user = (struct br_slack_user){.id = br_arena_str(a, u->id),
                                         .team_id = br_arena_str(a, u->team_id),
@@ -101,8 +113,11 @@ static enum br_rc on_user(struct import *im, const struct br_user_event *u, stru
                                         .display_name = br_arena_str(a, u->display_name),
                                         .is_bot = u->is_bot,
                                         .is_deleted = u->is_deleted,
-                                        .is_stub = !listed};
-    return BR_OK;
+                                        .is_stub = !listed,
+                                        .freshness = im->freshness};
+    if (!item->user.id)
+        return br_fail_nomem(err);
+    return note_listed_user(im, &item->user, u->from_message ? 0 : BR_NAME_LISTED, err);
 }
 
 static enum br_slack_channel_kind channel_kind(enum br_channel_kind k)
@@ -128,18 +143,29 @@ static const char **copy_ids(struct br_arena *a, const char *const *ids, size_t 
     return out;
 }
 
+static enum br_rc note_listed_channel(struct import *im, const struct br_slack_channel *c, struct br_err *err)
+{
+    bool wins, known = br_name_map_get(im->channels, c->id) != NULL;
+    enum br_rc rc;
+    BR_TRY(br_slack_channel_wins(im->reader, c, &wins, err));
+    int before = br_name_map_put(im->channels, c->id, wins || !known ? c->name : NULL, BR_NAME_LISTED);
+    if (before < 0)
+        return br_fail_nomem(err);
+    if (!(before & BR_NAME_LISTED))
+        im->n_channels++;
+err:
+    return rc;
+}
+
 static enum br_rc on_channel(struct import *im, const struct br_channel_event *c, struct br_err *err)
 {
     struct br_arena *a;
     enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
     if (rc != BR_OK)
         return rc;
-    int before = br_name_map_put(im->channels, c->id, c->name, BR_NAME_LISTED);
     struct br_item *item = br_pipeline_item(im->pipeline);
-    if (before < 0 || !item)
+    if (!item)
         return br_fail_nomem(err);
-    if (!(before & BR_NAME_LISTED))
-        im->n_channels++;
     item->kind = BR_ITEM_CHANNEL;
     item->channel = (struct br_slack_channel){.id = br_arena_str(a, c->id),
                                               .name = br_arena_str(a, c->name),
@@ -151,9 +177,12 @@ static enum br_rc on_channel(struct import *im, const struct br_channel_event *c
                                               .is_archived = c->is_archived,
                                               .is_general = c->is_general,
                                               .is_stub = c->is_stub,
-                                              .members = copy_ids(a, c->members, c->n_members),
-                                              .n_members = c->n_members};
-    return BR_OK;
+                                              .members = c->members ? copy_ids(a, c->members, c->n_members) : NULL,
+                                              .n_members = c->n_members,
+                                              .freshness = im->freshness};
+    if (!item->channel.id || (c->members && !item->channel.members))
+        return br_fail_nomem(err);
+    return note_listed_channel(im, &item->channel, err);
 }
 
 /* An author or reactor nobody listed: counted once, and stored under its id. */
@@ -305,7 +334,10 @@ static enum br_rc on_message(struct import *im, const struct br_message_event *m
         .text_len = im->text.len,
         .raw = br_arena_strn(a, br_buf_str(&im->raw), im->raw.len),
         .raw_len = im->raw.len,
+        .freshness = im->freshness,
     };
+    if (!item->message.channel_id || !item->message.text || !item->message.raw)
+        return br_fail_nomem(err);
     item->message.needs_vector = item->message.cls == BR_MSG_CONTENT && says_something(item->message.text, im->text.len);
     BR_TRY(plan_vector(im, item, err));
     im->n_messages++;
@@ -691,7 +723,7 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
                                    struct br_import_report *report, struct br_err *err)
 {
     const struct br_source_workspace *w = br_source_workspace(src, i);
-    struct import im = {.home = h, .opt = opt, .report = report};
+    struct import im = {.home = h, .opt = opt, .report = report, .freshness = br_source_freshness(src)};
     struct br_registry *reg = NULL;
     char dir[BR_PATH_MAX], scratch[BR_PATH_MAX - 16] = "";
     enum br_rc rc;

@@ -21,6 +21,7 @@ bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_
     if (!list)
         return false;
     json_array_foreach(members, i, v) if (json_string_length(v)) list[n++] = json_string_value(v);
+    bool has_list = json_is_array(members); /* none given is not the same as an empty one */
     *out = (struct br_channel_event){
         .id = id,
         .name = kind == BR_CHANNEL_DM ? NULL : br_get_string(object, "name", NULL),
@@ -31,7 +32,7 @@ bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_
         .created = created_us(object),
         .is_archived = br_get_bool(object, "is_archived"),
         .is_general = br_get_bool(object, "is_general"),
-        .members = list,
+        .members = has_list ? list : NULL,
         .n_members = n,
     };
     return true;

@@ -13,6 +13,7 @@ struct br_entry {
     const char *raw;  /* directories: the path as the file system has it */
     uint64_t index;   /* ZIP: the entry's number */
     uint64_t size, packed;
+    int64_t modified; /* us since 1970, 0 unknown */
     bool unsupported; /* a compression method that cannot be read */
 };
 

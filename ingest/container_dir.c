@@ -101,6 +101,7 @@ static enum br_rc visit(struct br_container *c, int fd, const char *name, struct
                      : walk(c, sub, path, depth + 1, err);
     } else if (S_ISREG(st.st_mode)) {
         struct br_entry e = {.size = (uint64_t)st.st_size, .packed = (uint64_t)st.st_size};
+        e.modified = BR_MAX((int64_t)st.st_mtim.tv_sec, 0) * 1000000 + st.st_mtim.tv_nsec / 1000;
         e.raw = br_arena_strn(&c->names, br_buf_str(path), path->len);
         rc = e.raw && !path->failed ? br_container_add(c, e.raw, &e, err) : br_fail_nomem(err);
     } else {

@@ -103,6 +103,8 @@ static enum br_rc list_entry(struct br_container *c, zip_uint64_t i, uint64_t *p
                        "encrypted: %s: entry %.200s is protected by a password; unpack it and import the directory",
                        c->path, raw);
     struct br_entry e = {.index = i, .size = st.size, .packed = st.comp_size};
+    if ((st.valid & ZIP_STAT_MTIME) && st.mtime > 0)
+        e.modified = (int64_t)st.mtime * 1000000;
     e.unsupported = !zip_compression_method_supported(st.comp_method, 0);
     c->warned[BR_WARN_UNSUPPORTED_METHOD] += e.unsupported;
     *packed_total += e.packed;

@@ -74,8 +74,8 @@ struct br_channel_event {
     const char *topic, *purpose, *creator;
     int64_t created; /* us, 0 unknown */
     bool is_archived, is_general;
-    bool is_stub; /* folder without a list entry; id is made from the folder's name */
-    const char *const *members;
+    bool is_stub; /* no list has it: little more than its id and name is known */
+    const char *const *members; /* NULL: not given */
     size_t n_members;
 };
 

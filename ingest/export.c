@@ -92,7 +92,7 @@ static enum br_rc take_channel(struct br_reading *r, json_t *element, struct br_
     return rc;
 }
 
-/* Folders that no list names. In a dump no list is needed: the conversation is as good as a listed one. */
+/* Folders that no list names. A dump has no lists: nothing is amiss there, and no more is known. */
 static enum br_rc run_stubs(struct br_source *s, uint32_t workspace, struct br_err *err)
 {
     for (size_t i = 0; i < s->n_conversations; i++) {
@@ -102,7 +102,7 @@ static enum br_rc run_stubs(struct br_source *s, uint32_t workspace, struct br_e
         if (!c->is_stub || c->workspace != workspace)
             continue;
         br_note(&notes, BR_WARN_FOLDER_WITHOUT_CHANNEL, !s->is_dump);
-        ev.channel = (struct br_channel_event){.id = c->id, .name = c->name, .kind = c->kind, .is_stub = !s->is_dump};
+        ev.channel = (struct br_channel_event){.id = c->id, .name = c->name, .kind = c->kind, .is_stub = true};
         enum br_rc rc = emit(s, &ev, err);
         if (rc != BR_OK)
             return rc;

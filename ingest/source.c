@@ -23,6 +23,7 @@ enum br_rc br_source_open(const char *path, const char *name_hint, struct br_sou
     BR_TRY(br_recognise(s, err));
     BR_TRY(br_layout(s, err));
     BR_TRY(br_name_workspaces(s, err));
+    s->freshness = br_date_archive(s);
     *out = s;
     return BR_OK;
 err:
@@ -60,6 +61,11 @@ const struct br_source_workspace *br_source_workspace(const struct br_source *s,
 {
     BR_ASSERT(i < s->n_workspaces);
     return &s->workspaces[i];
+}
+
+int64_t br_source_freshness(const struct br_source *s)
+{
+    return s->freshness;
 }
 
 enum br_rc br_source_run(struct br_source *s, size_t i, const struct br_sink *sink, struct br_err *err)

@@ -31,6 +31,9 @@ BR_MUST_USE enum br_rc br_source_open(const char *path, const char *name_hint, s
 void br_source_close(struct br_source *s);
 size_t br_source_workspace_count(const struct br_source *s);
 const struct br_source_workspace *br_source_workspace(const struct br_source *s, size_t i);
+/* When the archive was made, in microseconds since 1970, as well as it tells: the end of the newest day it has messages of, else the newest
+ * modification time of its JSON files; 0 unknown. What an archive says beats what an older one says. */
+int64_t br_source_freshness(const struct br_source *s);
 /* Yields every event of workspace i. A sink error stops the run and is returned. */
 BR_MUST_USE enum br_rc br_source_run(struct br_source *s, size_t i, const struct br_sink *sink, struct br_err *err);
 

@@ -49,6 +49,7 @@ struct br_source {
     size_t n_files, files_alloc;
     struct br_source_workspace *workspaces;
     size_t n_workspaces;
+    int64_t freshness;
 
     /* of the workspace that runs */
     const struct br_sink *sink;
@@ -88,6 +89,9 @@ extern const enum br_channel_kind br_list_kinds[BR_LIST_COUNT];
 
 /* slackdump_dump.c */
 BR_MUST_USE enum br_rc br_layout_dump(struct br_source *s, struct br_err *err);
+
+/* freshness.c: the date of the archive, see source.h. */
+int64_t br_date_archive(const struct br_source *s);
 
 /* workspace.c: the ids of workspaces, and whose the conversations of an organisation are. */
 BR_MUST_USE enum br_rc br_name_workspaces(struct br_source *s, struct br_err *err);

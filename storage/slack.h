@@ -14,14 +14,16 @@ struct br_slack_user {
     const char *id, *team_id, *name, *real_name, *display_name; /* NULL: absent */
     bool is_bot, is_deleted;
     bool is_stub; /* known only from messages: never replaces a listed user's names */
+    int64_t freshness; /* as of a message: when the source saw this */
 };
 struct br_slack_channel {
     const char *id, *name, *topic, *purpose, *creator;
     enum br_slack_channel_kind kind;
     int64_t created;
     bool is_archived, is_general, is_stub;
-    const char *const *members;
+    const char *const *members; /* NULL: the source does not say */
     size_t n_members;
+    int64_t freshness;
 };
 struct br_slack_reaction {
     const char *name, *folded;
@@ -54,8 +56,13 @@ struct br_slack_message {
     bool needs_vector; /* content that has something to say */
 };
 
+/* A listed row replaces a stub, and a listed row that is no fresher than itself; members likewise. So the order in which sources of different
+ * dates arrive does not matter. Equal content writes nothing but a newer freshness. */
 BR_MUST_USE enum br_rc br_slack_put_user(struct br_store *s, const struct br_slack_user *u, struct br_err *err);
 BR_MUST_USE enum br_rc br_slack_put_channel(struct br_store *s, const struct br_slack_channel *c, struct br_err *err);
+/* Would the row's names be the stored ones after a put? Also right in a reading handle. */
+BR_MUST_USE enum br_rc br_slack_user_wins(struct br_store *s, const struct br_slack_user *u, bool *wins, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_channel_wins(struct br_store *s, const struct br_slack_channel *c, bool *wins, struct br_err *err);
 
 enum br_slack_outcome { BR_PUT_NEW, BR_PUT_UPDATED, BR_PUT_UNCHANGED, BR_PUT_STALE };
 /* Idempotent by (channel, ts), and the same whatever order rows come in: the newest edit is kept, of equal ones the fresher, then the

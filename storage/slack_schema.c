@@ -17,6 +17,7 @@ const char *const br_slack_schema[] = {
     " is_bot INTEGER NOT NULL DEFAULT 0,"
     " is_deleted INTEGER NOT NULL DEFAULT 0,"
     " is_stub INTEGER NOT NULL DEFAULT 0,"
+    " freshness INTEGER NOT NULL DEFAULT 0," /* of the source the row came from */
     " PRIMARY KEY(workspace_id, user_id)"
     ") STRICT, WITHOUT ROWID",
 
@@ -32,6 +33,8 @@ const char *const br_slack_schema[] = {
     " is_archived INTEGER NOT NULL DEFAULT 0,"
     " is_general INTEGER NOT NULL DEFAULT 0,"
     " is_stub INTEGER NOT NULL DEFAULT 0,"
+    " freshness INTEGER NOT NULL DEFAULT 0," /* of the source the row came from */
+    " members_freshness INTEGER NOT NULL DEFAULT 0," /* and its members: not every source lists them */
     " PRIMARY KEY(workspace_id, channel_id)"
     ") STRICT, WITHOUT ROWID",
 
