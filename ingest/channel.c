@@ -11,7 +11,7 @@ static int64_t created_us(const json_t *object)
 bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_arena *arena,
                      struct br_channel_event *out)
 {
-    const char *id = br_get_string(object, "id", NULL);
+    const char *id = br_get_id(object, "id", NULL);
     const json_t *members = json_object_get(object, "members");
     if (!id)
         return false;

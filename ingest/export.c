@@ -1,6 +1,7 @@
 /* export.c - runs one workspace of an archive: its users, its channels, then every row of its day files. */
 #include "source_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PROGRESS_EVERY 1000u /* rows */
@@ -73,7 +74,7 @@ static enum br_rc take_channel(struct br_reading *r, json_t *element, struct br_
     struct br_event ev = {.kind = BR_EVENT_CHANNEL};
     if (br_is_fragment(r, element, "id"))
         return BR_OK;
-    if (!br_get_string(element, "id", NULL)) {
+    if (!br_get_id(element, "id", NULL)) {
         br_note(&r->notes, BR_WARN_WRONG_TYPE, 1);
         return BR_OK;
     }
@@ -147,6 +148,8 @@ err:
 struct rows_ctx {
     const char *channel_id;
     const struct br_entry *entry;
+    unsigned n_apart; /* a root that came without its replies, and its ts: they repeat it */
+    char root_ts[32];
 };
 
 /* The author's profile, once for each user that no list has. */
@@ -184,6 +187,16 @@ static enum br_rc emit_row(struct br_reading *r, json_t *row, struct br_err *err
     return rc;
 }
 
+/* Among the replies of a thread too large to be parsed at once: is this its root again? */
+static bool is_root_again(struct rows_ctx *ctx, const struct br_json_stream *js, const char *ts)
+{
+    if (ctx->n_apart == js->n_apart)
+        return ctx->n_apart && ts && strcmp(ts, ctx->root_ts) == 0;
+    ctx->n_apart = js->n_apart;
+    (void)snprintf(ctx->root_ts, sizeof ctx->root_ts, "%s", ts ? ts : "");
+    return false;
+}
+
 /* slackdump nests the replies in their root, which is repeated as the first of them. */
 static enum br_rc emit_nested(struct br_reading *r, const json_t *replies, const char *root_ts, struct br_err *err)
 {
@@ -201,7 +214,7 @@ static enum br_rc emit_nested(struct br_reading *r, const json_t *replies, const
 
 static enum br_rc take_row(struct br_reading *r, json_t *row, struct br_err *err)
 {
-    const struct rows_ctx *ctx = r->ctx;
+    struct rows_ctx *ctx = r->ctx;
     struct br_source *s = r->source;
     if (s->sink->progress && r->notes.record % PROGRESS_EVERY == 0)
         s->sink->progress(s->sink->ctx, s->done_bytes + BR_MIN(r->js->in->done, ctx->entry->size), s->total_bytes);
@@ -209,6 +222,10 @@ static enum br_rc take_row(struct br_reading *r, json_t *row, struct br_err *err
         return BR_OK;
     json_t *replies = json_incref(json_object_get(row, "slackdump_thread_replies"));
     const char *root_ts = json_string_value(json_object_get(row, "ts"));
+    if (is_root_again(ctx, r->js, root_ts)) {
+        json_decref(replies);
+        return BR_OK;
+    }
     if (replies)
         (void)json_object_del(row, "slackdump_thread_replies");
     enum br_rc rc = emit_row(r, row, err);

@@ -15,7 +15,6 @@ enum br_json_got {
     BR_JSON_ELEMENT,
     BR_JSON_END,      /* also of a file that is cut off: see unreadable */
     BR_JSON_NO_ARRAY, /* the file holds something else */
-    BR_JSON_TOO_DEEP, /* nothing more is read from this file */
     BR_JSON_FAILED,   /* err says why */
 };
 
@@ -23,16 +22,18 @@ struct br_json_stream {
     struct br_stream *in;
     char *buf; /* unread bytes: buf[pos..len) */
     size_t pos, len, alloc;
-    bool eof, failed, started, in_object;
+    bool eof, failed, started, in_object, in_replies;
     char lead[64]; /* white space between a comma and an element, once seen */
     size_t lead_len;
     bool lead_known;
-    size_t rescanned;
+    uint64_t wasted; /* bytes looked at without finding the end of an element */
     struct br_buf repaired;
     enum br_rc rc;
 
     /* for the caller */
     bool had_bom;
+    unsigned n_apart; /* elements taken apart: what is nested in them as slackdump_thread_replies follows them as elements */
+    bool deep;       /* an element was nested too deeply, and dropped */
     bool unreadable; /* an element, or the file's end, could not be read */
     bool resynced;   /* since the last whole message: elements may be parts of a damaged one. Cleared by the caller */
     struct br_json_repairs repairs; /* of the last element */

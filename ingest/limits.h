@@ -4,15 +4,16 @@
 
 #define BR_LIMIT_ENTRIES     2000000u
 #define BR_LIMIT_ENTRY_BYTES (2ull << 30)   /* unpacked; entries are streamed, so this is time, not memory */
-#define BR_LIMIT_TOTAL_BYTES (200ull << 30) /* unpacked, of all entries */
+#define BR_LIMIT_TOTAL_BYTES (200ull << 30) /* unpacked, of all JSON entries; others are never read */
 #define BR_LIMIT_BOMB_BYTES  (64ull << 20)  /* an entry above this ... */
 #define BR_LIMIT_BOMB_RATIO  500ull         /* ... that unpacks to more than this many times its packed size */
 #define BR_LIMIT_NAMES_BYTES (1ull << 30)   /* memory for entry names */
 #define BR_LIMIT_WALK_DEPTH  8              /* folders below a directory that is imported */
 
-#define BR_LIMIT_ELEMENT_BYTES (64u << 20)  /* one message with all its nested replies */
+#define BR_LIMIT_ELEMENT_BYTES (8u << 20)   /* one message; replies that slackdump nested in it are taken apart */
+#define BR_LIMIT_ELEMENT_VALUES 300000u     /* of an element: each takes some 100 bytes once parsed */
 #define BR_LIMIT_JSON_DEPTH    1000u        /* the parser itself would stop at 2048 */
-#define BR_LIMIT_RESCAN_BYTES  (256u << 20) /* work spent per file on finding the next readable element */
+#define BR_LIMIT_RESCAN_BYTES  (256u << 20) /* looked at in vain in one file before it is read more narrowly */
 #define BR_LIMIT_SCAN_POSTS    1000u        /* posts looked at to learn a workspace's team and domain */
 
 #endif

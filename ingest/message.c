@@ -74,11 +74,14 @@ static void read_reaction(struct reader *r, const json_t *v, struct br_reaction_
     r->no_memory |= !list || !out->folded;
     if (r->no_memory)
         return;
-    json_array_foreach(users, i, u) if (json_string_length(u)) list[n++] = json_string_value(u);
+    json_array_foreach(users, i, u) if (json_string_length(u) && json_string_length(u) <= BR_ID_BYTES_MAX)
+        list[n++] = json_string_value(u);
+    bool long_id = false;
+    json_array_foreach(users, i, u) long_id |= json_string_length(u) > BR_ID_BYTES_MAX;
     out->users = list;
     out->n_users = n;
     out->count = json_is_integer(count) && json_integer_value(count) >= 0 ? json_integer_value(count) : (int64_t)n;
-    bool wrong = (count && !json_is_null(count) && !json_is_integer(count)) ||
+    bool wrong = long_id || (count && !json_is_null(count) && !json_is_integer(count)) ||
                  (users && !json_is_null(users) && !json_is_array(users));
     br_note(r->notes, BR_WARN_WRONG_TYPE, wrong);
     br_note(r->notes, BR_WARN_REACTION_COUNT_MISMATCH, out->count != (int64_t)n);
@@ -167,10 +170,10 @@ static bool has_link(const char *text, const json_t *blocks, const json_t *attac
 
 static void read_author(const struct reader *r, struct br_message_event *m)
 {
-    m->user_id = str(r, "user");
+    m->user_id = br_get_id(r->row, "user", r->notes);
     if (!m->user_id) /* a comment on a file, in old exports */
-        m->user_id = br_get_string(json_object_get(r->row, "comment"), "user", NULL);
-    m->bot_id = str(r, "bot_id");
+        m->user_id = br_get_id(json_object_get(r->row, "comment"), "user", r->notes);
+    m->bot_id = br_get_id(r->row, "bot_id", r->notes);
     m->bot_name = br_get_string(json_object_get(r->row, "bot_profile"), "name", NULL);
     const char *username = str(r, "username");
     if (!m->bot_name)

@@ -12,6 +12,11 @@ static bool is_token_char(char c)
     return isalnum((unsigned char)c) || c == '-' || c == '_';
 }
 
+static bool is_slack_token_char(char c)
+{
+    return is_token_char(c) || c == '%'; /* cookies are percent-encoded */
+}
+
 static size_t span(const char *s, bool (*in)(char))
 {
     size_t n = 0;
@@ -35,17 +40,17 @@ static bool is_path_char(char c)
     return isalnum((unsigned char)c) || strchr("/-_.%", c) != NULL;
 }
 
-/* xoxb-..., xoxe.xoxp-..., xapp-...: length of the token at s, 0 for none. */
+/* xoxb-..., xoxe.xoxp-..., xapp-..., in any case: length of the token at s, 0 for none. */
 static size_t slack_token(const char *s)
 {
     size_t prefix = 0;
-    if (strncmp(s, "xapp-", 5) == 0)
+    if (strncasecmp(s, "xapp-", 5) == 0)
         prefix = 5;
-    else if (strncmp(s, "xoxe.xox", 8) == 0 && islower((unsigned char)s[8]) && s[9] == '-')
+    else if (strncasecmp(s, "xoxe.xox", 8) == 0 && isalpha((unsigned char)s[8]) && s[9] == '-')
         prefix = 10;
-    else if (strncmp(s, "xox", 3) == 0 && islower((unsigned char)s[3]) && s[4] == '-')
+    else if (strncasecmp(s, "xox", 3) == 0 && isalpha((unsigned char)s[3]) && s[4] == '-')
         prefix = 5;
-    size_t n = prefix ? span(s + prefix, is_token_char) : 0;
+    size_t n = prefix ? span(s + prefix, is_slack_token_char) : 0;
     return n >= 6 ? prefix + n : 0;
 }
 
@@ -83,12 +88,14 @@ static size_t private_key(const char *s)
 
 static size_t webhook(const char *s, size_t *skip)
 {
-    static const char host[] = "hooks.slack.com/";
-    *skip = sizeof host - 1;
-    if (strncmp(s, host, *skip) != 0)
-        return 0;
-    size_t n = span(s + *skip, is_path_char);
-    return n >= 8 ? n : 0;
+    static const char *const hosts[] = {"hooks.slack.com/", "hooks.slack-gov.com/"};
+    for (size_t i = 0; i < BR_COUNT(hosts); i++) {
+        *skip = strlen(hosts[i]);
+        size_t n = strncasecmp(s, hosts[i], *skip) == 0 ? span(s + *skip, is_path_char) : 0;
+        if (n >= 8)
+            return n;
+    }
+    return 0;
 }
 
 /* Length of the secret at s, after *skip bytes that stay. */
@@ -98,14 +105,16 @@ static size_t secret_at(const char *s, size_t *skip)
     *skip = 0;
     switch (s[0]) {
     case 'x':
+    case 'X':
         return slack_token(s);
     case 'A':
         if ((n = prefixed(s, "AKIA", is_upper_alnum, 16)) || (n = prefixed(s, "ASIA", is_upper_alnum, 16)) ||
             (n = prefixed(s, "AIza", is_token_char, 35)))
             return n;
-        return named_key(s, "AccountKey", 40, skip);
+        n = named_key(s, "AccountKey", 40, skip);
+        return n ? n : named_key(s, "aws_secret_access_key", 40, skip);
     case 'a':
-        return s[1] == 'w' ? named_key(s, "aws_secret_access_key", 40, skip) : 0;
+        return named_key(s, "aws_secret_access_key", 40, skip);
     case 'g':
         if ((n = prefixed(s, "github_pat_", is_token_char, 22)))
             return n;
@@ -117,6 +126,7 @@ static size_t secret_at(const char *s, size_t *skip)
     case '-':
         return private_key(s);
     case 'h':
+    case 'H':
         return webhook(s, skip);
     default:
         return 0;
@@ -138,11 +148,12 @@ static bool is_candidate(const char *s)
 {
     switch (s[0]) {
     case 'x':
-        return (s[1] == 'o' && s[2] == 'x') || (s[1] == 'a' && s[2] == 'p');
+    case 'X':
+        return strncasecmp(s, "xox", 3) == 0 || strncasecmp(s, "xap", 3) == 0;
     case 'A':
-        return s[1] == 'K' || s[1] == 'S' || s[1] == 'I' || s[1] == 'c';
+        return s[1] && strchr("KSIcWw", s[1]);
     case 'a':
-        return s[1] == 'w' && s[2] == 's';
+        return s[1] == 'w' || s[1] == 'W';
     case 'g':
         return s[1] == 'h' || s[1] == 'i';
     case 's':
@@ -150,7 +161,8 @@ static bool is_candidate(const char *s)
     case '-':
         return s[1] == '-' && s[2] == '-';
     case 'h':
-        return s[1] == 'o' && s[2] == 'o';
+    case 'H':
+        return strncasecmp(s, "hoo", 3) == 0;
     case '?':
     case '&':
         return s[1] == 't' && s[2] == '=';
@@ -175,7 +187,7 @@ static uint64_t redact_text(const char *s, struct br_buf *out)
             continue;
         }
         bool inside_word = s > start && isalnum((unsigned char)s[-1]);
-        n = inside_word && *s != 'x' ? 0 : secret_at(s, &skip);
+        n = inside_word && *s != 'x' && *s != 'X' ? 0 : secret_at(s, &skip);
         if (n) {
             br_buf_add(out, s, skip);
             br_buf_adds(out, REPLACEMENT);
@@ -188,12 +200,16 @@ static uint64_t redact_text(const char *s, struct br_buf *out)
     return found;
 }
 
-static uint64_t redact_string(json_t *value)
+static bool has_candidate(const char *s)
 {
-    const char *s = json_string_value(value);
     while (*s && !is_candidate(s))
         s++;
-    if (!*s)
+    return *s != 0;
+}
+
+static uint64_t redact_string(json_t *value)
+{
+    if (!has_candidate(json_string_value(value)))
         return 0;
     struct br_buf out;
     br_buf_init(&out, 4 * json_string_length(value) + 64);
@@ -204,6 +220,35 @@ static uint64_t redact_string(json_t *value)
     if (!ok)
         (void)json_string_setn_nocheck(value, "", 0);
     br_buf_free(&out);
+    return found;
+}
+
+/* Members whose name is a secret get a clean one, behind the others. */
+static uint64_t redact_keys(json_t *object)
+{
+    uint64_t found = 0;
+    const char *key;
+    json_t *v, *renamed = NULL;
+    void *next;
+    json_object_foreach_safe(object, next, key, v)
+    {
+        struct br_buf out;
+        if (!has_candidate(key))
+            continue;
+        br_buf_init(&out, 4 * strlen(key) + 64);
+        found += redact_text(key, &out);
+        if (out.failed || strcmp(br_buf_str(&out), key) != 0) {
+            if (!renamed)
+                renamed = json_object();
+            if (renamed && !out.failed) /* without memory the member is dropped rather than kept */
+                (void)json_object_set(renamed, br_buf_str(&out), v);
+            (void)json_object_del(object, key);
+        }
+        br_buf_free(&out);
+    }
+    if (renamed)
+        (void)json_object_update_missing(object, renamed);
+    json_decref(renamed);
     return found;
 }
 
@@ -221,7 +266,7 @@ uint64_t br_redact(json_t *value)
         return found;
     case JSON_OBJECT:
         json_object_foreach(value, key, v) found += br_redact(v);
-        return found;
+        return found + redact_keys(value);
     default:
         return 0;
     }

@@ -43,6 +43,15 @@ const char *br_get_string(const json_t *object, const char *key, const struct br
     return s && *s ? s : NULL;
 }
 
+const char *br_get_id(const json_t *object, const char *key, const struct br_notes *notes)
+{
+    const char *id = br_get_string(object, key, notes);
+    if (!id || strlen(id) <= BR_ID_BYTES_MAX)
+        return id;
+    br_note(notes, BR_WARN_WRONG_TYPE, 1);
+    return NULL;
+}
+
 bool br_get_bool(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);

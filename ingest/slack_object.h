@@ -18,6 +18,9 @@ void br_note_repairs(const struct br_notes *notes, const struct br_json_repairs 
 
 /* The member's string, NULL when absent, null or empty. Another type is a counted wrong_type. */
 const char *br_get_string(const json_t *object, const char *key, const struct br_notes *notes);
+/* The same of an id; one that is longer than any of Slack's is a wrong_type, too. */
+#define BR_ID_BYTES_MAX 63
+const char *br_get_id(const json_t *object, const char *key, const struct br_notes *notes);
 bool br_get_bool(const json_t *object, const char *key); /* true, or a number but 0 */
 
 /* "1704103201.000100" to microseconds; false when it is no timestamp. */

@@ -22,6 +22,9 @@ enum br_rc br_source_open(const char *path, const char *name_hint, struct br_sou
         s->name_hint = br_arena_str(&s->strings, name_hint);
     BR_TRY(br_recognise(s, err));
     BR_TRY(br_layout(s, err));
+    if (!s->n_conversations)
+        BR_TRY(br_fail(err, BR_E_DATA, "not_an_export: %s holds neither channels nor messages; give the export as downloaded",
+                       path));
     BR_TRY(br_name_workspaces(s, err));
     s->freshness = br_date_archive(s);
     *out = s;
@@ -87,12 +90,22 @@ err:
     return rc;
 }
 
+/* A whole message: the parts of one have a ts, too (replies, links to other messages). */
+static bool is_message(const json_t *element)
+{
+    static const char *const any_of[] = {"text", "blocks", "subtype", "attachments", "files"};
+    const char *type = json_string_value(json_object_get(element, "type"));
+    for (size_t i = 0; type && strcmp(type, "message") == 0 && i < BR_COUNT(any_of); i++)
+        if (json_object_get(element, any_of[i]))
+            return true;
+    return false;
+}
+
 bool br_is_fragment(struct br_reading *r, const json_t *element, const char *key)
 {
-    const char *type = json_string_value(json_object_get(element, "type"));
     if (!r->js->resynced)
         return false;
-    if (!json_object_get(element, key) || (type && strcmp(type, "message") != 0))
+    if (!json_object_get(element, key) || (strcmp(key, "ts") == 0 && !is_message(element)))
         return true;
     r->js->resynced = false;
     return false;
@@ -105,9 +118,8 @@ static void note_end(const struct br_reading *r, const struct br_json_stream *js
     notes.record = 0;
     br_note(&notes, BR_WARN_BOM, js->had_bom);
     br_note(&notes, BR_WARN_CRC_MISMATCH, st->damaged);
-    if (got == BR_JSON_TOO_DEEP)
-        br_note(&notes, BR_WARN_DEEP_JSON, 1);
-    else if (got == BR_JSON_NO_ARRAY)
+    br_note(&notes, BR_WARN_DEEP_JSON, js->deep);
+    if (got == BR_JSON_NO_ARRAY)
         br_note(&notes, r->no_array, 1);
     else if (js->unreadable && !st->damaged)
         br_note(&notes, BR_WARN_BAD_JSON, 1);

@@ -3,7 +3,7 @@
 
 bool br_user_read(const json_t *object, struct br_user_event *out)
 {
-    const char *id = br_get_string(object, "id", NULL);
+    const char *id = br_get_id(object, "id", NULL);
     const json_t *profile = json_object_get(object, "profile");
     if (!id)
         return false;

@@ -1,10 +1,13 @@
 /* A damaged day file costs the damaged message, not its neighbours, and never more than that; and the readers' own
  * rules: secrets, edits and
  * deletes in day files, slackdump's nested replies. */
+#include "base/buf.h"
 #include "ingest_count.h"
 
 #include <ftw.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MESSAGES 30
@@ -192,19 +195,28 @@ static void secrets_are_redacted_everywhere(void **state)
                                           "AKIAIOSFODNN7EXAMPLE",
                                           "T000/B000/XXXXXXXXXXXX",
                                           "MIIEpAIBAAKCAQEA",
-                                          "ghp_abcdefghijklmnopqrstuvwxyz0123456789"};
+                                          "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+                                          "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+                                          "ijk%2BLMN",
+                                          "T111/B111",
+                                          "XOXB-987654321098",
+                                          "xoxp-in-a-key"};
     (void)state;
     struct seen s = run_rows(
         DAY, ROW("\"text\":\"a xoxb-123456789012-abcdef, xoxe.xoxp-1-Mi0yLTExMTEx; xapp-1-A111-222-abc "
                  "(AKIAIOSFODNN7EXAMPLE) end\","
                  "\"blocks\":[{\"deep\":[\"https://hooks.slack.com/services/T000/B000/XXXXXXXXXXXX\","
                  "\"-----BEGIN RSA PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA\\n-----END RSA PRIVATE KEY----- after\"]}],"
+                 "\"more\":\"AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12 xoxd-abcdefghijk%2BLMN%3D "
+                 "hooks.slack-gov.com/services/T111/B111/XXXXXXXXXXXX XOXB-987654321098-ABCDEF\","
+                 "\"map\":{\"xoxp-in-a-key-123\":{\"kept\":1}},"
                  "\"attachments\":[{\"text\":\"ghp_abcdefghijklmnopqrstuvwxyz0123456789\"}],"
                  "\"files\":[{\"id\":\"F1\",\"thumb_64\":\"https://files.slack.com/a.png?t=xoxe-1-2&pub=1\"}]"));
     for (size_t i = 0; i < BR_COUNT(secrets); i++)
         if (strstr(s.raw, secrets[i]))
             fail_msg("%s is in %s", secrets[i], s.raw);
-    assert_int_equal(s.warnings[BR_WARN_SECRET_REDACTED], 7);
+    assert_int_equal(s.warnings[BR_WARN_SECRET_REDACTED], 12);
+    assert_non_null(strstr(s.raw, "\"[redacted]\":{\"kept\":1}"));
     assert_non_null(strstr(s.raw, "a.png?pub=1\""));
     assert_non_null(strstr(s.raw, "\"[redacted] after"));
     assert_non_null(strstr(s.raw, "https://hooks.slack.com/[redacted]\""));
@@ -260,6 +272,153 @@ static void a_dump_gives_roots_and_replies(void **state)
             fail_msg("warning %s", br_warning_name((enum br_warning)w));
 }
 
+/* ---- damage that must not spread ---- */
+
+#define GOOD(n) "{\"type\":\"message\",\"user\":\"U1\",\"ts\":\"170410320" n ".000100\",\"text\":\"good " n "\"}"
+
+static void a_bare_value_costs_itself(void **state)
+{
+    (void)state;
+    struct seen s = run_rows(DAY, "[" GOOD("1") ", NaN, " GOOD("2") "," GOOD("3") "]");
+    assert_int_equal(s.n, 3);
+    assert_int_equal(s.warnings[BR_WARN_BAD_JSON], 1);
+    assert_int_equal(s.warnings[BR_WARN_NOT_A_MESSAGE], 0);
+    s = run_rows(DAY, "[" GOOD("1") ", undefined, " GOOD("2") "]");
+    assert_int_equal(s.n, 2);
+}
+
+static void a_deep_message_costs_itself(void **state)
+{
+    char text[4096];
+    (void)state;
+    int n = snprintf(text, sizeof text, "[" GOOD("1") ",{\"type\":\"message\",\"ts\":\"1704103299.1\",\"x\":");
+    memset(text + n, '[', 1100);
+    memset(text + n + 1100, ']', 1100);
+    (void)snprintf(text + n + 2200, sizeof text - (size_t)n - 2200, "}," GOOD("2") "]");
+    struct seen s = run_rows(DAY, text);
+    assert_int_equal(s.n, 2);
+    assert_int_equal(s.warnings[BR_WARN_DEEP_JSON], 1);
+    assert_int_equal(s.warnings[BR_WARN_BAD_JSON], 0);
+}
+
+static void parts_of_a_damaged_message_are_no_messages(void **state)
+{
+    (void)state;
+    struct seen s = run_rows(DAY, "[{\"type\":\"message\",\"ts\":\"1704103200.000100\",\"text\":\"root\",\"bad\":nul,"
+                                  "\"replies\":[{\"user\":\"U2\",\"ts\":\"1704103291.0001\"},{\"user\":\"U2\",\"ts\":"
+                                  "\"1704103292.0001\"},{\"user\":\"U2\",\"ts\":\"1704103293.0001\"}]}," GOOD("1") "]");
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.warnings[BR_WARN_BAD_JSON], 1);
+}
+
+/* A day file of `good` messages behind `bad` copies of a damaged one, each on a line. */
+static uint64_t read_behind(const char *damaged, size_t bad, size_t good)
+{
+    struct br_buf text;
+    br_buf_init(&text, (size_t)64 << 20);
+    br_buf_addc(&text, '[');
+    for (size_t i = 0; i < bad; i++)
+        br_buf_addf(&text, "%s\n%s", i ? "," : "", damaged);
+    for (size_t i = 0; i < good; i++)
+        br_buf_addf(&text, ",\n{\"type\":\"message\",\"user\":\"U1\",\"ts\":\"%zu.000100\",\"text\":\"good\",\"files\":["
+                           "{\"id\":\"F1\",\"name\":\"a file beside it\"},{\"id\":\"F2\"}]}", 1704103200 + i);
+    br_buf_adds(&text, "\n]");
+    struct seen s = run_rows(DAY, br_buf_str(&text));
+    assert_int_equal(s.warnings[BR_WARN_BAD_JSON], 1);
+    br_buf_free(&text);
+    return s.n;
+}
+
+static void many_damaged_messages_cost_themselves_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(read_behind("{\"type\":\"message\",\"text\":\"C:\\\"}", 40, 100000), 100000);
+    assert_true(read_behind("{\"type\":\"message\",\"x\":{\"text\":\"a brace is missing\"}", 60, 100000) >= 100000 - 60);
+    assert_true(read_behind("{\"type\":\"message\",\"text\":\"\"quoted\"\"}", 40, 100000) >= 100000 - 1);
+}
+
+static void a_message_of_too_many_values_takes_little_memory(void **state)
+{
+    struct rusage usage;
+    struct br_buf text;
+    (void)state;
+    br_buf_init(&text, (size_t)64 << 20);
+    br_buf_adds(&text, "[" GOOD("1") ",{\"type\":\"message\",\"ts\":\"1704103299.1\",\"x\":[{}");
+    for (size_t i = 0; i < 2000000; i++)
+        br_buf_adds(&text, ",{}");
+    br_buf_adds(&text, "]}," GOOD("2") "]");
+    struct seen s = run_rows(DAY, br_buf_str(&text));
+    br_buf_free(&text);
+    assert_int_equal(s.n, 2);
+    assert_int_equal(s.warnings[BR_WARN_BAD_JSON], 1);
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+#ifndef __SANITIZE_ADDRESS__
+    assert_true(usage.ru_maxrss < 200 * 1024);
+#endif
+}
+
+static void overlong_ids_cost_themselves(void **state)
+{
+    static const char users[] = "[{\"id\":\"U1\"},{\"id\":\"UUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUU\"}]";
+    char path[256];
+    (void)state;
+    write_file("users.json", users, sizeof users - 1);
+    struct seen s = run_rows(DAY, "[{\"type\":\"message\",\"ts\":\"1704103201.0001\",\"text\":\"x\",\"user\":"
+                                  "\"WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW\",\"reactions\":[{\"name\":"
+                                  "\"eyes\",\"count\":2,\"users\":[\"U1\",\"WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW"
+                                  "WWWWWWWWWWWWWWWWWW\"]}]}]");
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.warnings[BR_WARN_BAD_USER], 1);
+    assert_int_equal(s.warnings[BR_WARN_WRONG_TYPE], 2);
+    (void)snprintf(path, sizeof path, "%s/users.json", dir);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void links_are_looked_for_in_linear_time(void **state)
+{
+    struct br_buf text;
+    struct timespec from, to;
+    (void)state;
+    br_buf_init(&text, (size_t)64 << 20);
+    br_buf_adds(&text, "[{\"type\":\"message\",\"ts\":\"1704103201.000100\",\"text\":\"");
+    for (size_t i = 0; i < 500000; i++)
+        br_buf_adds(&text, "https://");
+    br_buf_adds(&text, "\"}]");
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    struct seen s = run_rows(DAY, br_buf_str(&text));
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    br_buf_free(&text);
+    assert_int_equal(s.n, 1);
+    assert_true(to.tv_sec - from.tv_sec < 8);
+}
+
+static void a_huge_thread_of_a_dump_is_read_whole(void **state)
+{
+    struct br_buf text;
+    char path[256], filler[1001];
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/channels.json", dir);
+    assert_int_equal(unlink(path), 0);
+    memset(filler, 'x', sizeof filler - 1);
+    filler[sizeof filler - 1] = 0;
+    br_buf_init(&text, (size_t)64 << 20);
+    br_buf_adds(&text, "{\"channel_id\":\"C0DUMPED001\",\"messages\":[" GOOD("1"));
+    for (int thread = 0; thread < 2; thread++) {
+        br_buf_addf(&text, ",{\"type\":\"message\",\"ts\":\"17041%d.000100\",\"text\":\"root\",\"slackdump_thread_replies\":"
+                           "[{\"type\":\"message\",\"ts\":\"17041%d.000100\",\"text\":\"root\"}", 20000 + thread, 20000 + thread);
+        for (int i = 0; i < 10000; i++)
+            br_buf_addf(&text, ",{\"type\":\"message\",\"ts\":\"1705%d%05d.000100\",\"text\":\"%s\"}", thread, i, filler);
+        br_buf_adds(&text, "],\"after\":[1,{\"x\":2}]}");
+    }
+    br_buf_adds(&text, "," GOOD("2") "],\"name\":\"dumped\"}");
+    struct seen s = run_rows("C0DUMPED001.json", br_buf_str(&text));
+    br_buf_free(&text);
+    assert_int_equal(s.n, 2 + 2 * 10001);
+    for (int w = 0; w < BR_WARN_COUNT; w++)
+        if (s.warnings[w])
+            fail_msg("warning %s", br_warning_name((enum br_warning)w));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +428,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(edits_and_deletes_in_day_files_are_applied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_too_large_for_the_parser_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dump_gives_roots_and_replies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bare_value_costs_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_deep_message_costs_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parts_of_a_damaged_message_are_no_messages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_damaged_messages_cost_themselves_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_of_too_many_values_takes_little_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(overlong_ids_cost_themselves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_are_looked_for_in_linear_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_huge_thread_of_a_dump_is_read_whole, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
