@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decompose.h"
 #include "entry_name.h"
 
 const enum br_channel_kind br_list_kinds[BR_LIST_COUNT] = {BR_CHANNEL_PUBLIC, BR_CHANNEL_PRIVATE, BR_CHANNEL_DM,
@@ -139,8 +140,8 @@ static const char *find_scope(const struct br_source *s, const char *name, uint3
     *scope = 0;
     if (strncmp(name, s->root, root) != 0)
         return NULL;
-    if (!s->is_grid || strncmp(name + root, "teams/", 6) != 0)
-        return name + root;
+    if (!s->is_grid || strncmp(name + root, "teams/", 6) != 0 || !strchr(name + root + 6, '/'))
+        return name + root; /* with nothing below it, teams is a channel's folder */
     size_t low = 1, high = s->n_scopes;
     while (low < high) { /* labels are sorted */
         size_t mid = low + (high - low) / 2, n = strlen(s->scopes[mid].label);
@@ -166,8 +167,10 @@ static enum br_rc place_entry(struct br_source *s, uint32_t entry, struct br_err
 {
     uint32_t scope, folder;
     const char *rel = find_scope(s, s->container->entries[entry].name, &scope);
-    if (!rel)
+    if (!rel) {
+        s->container->warned[BR_WARN_IGNORED_ENTRY]++; /* of another export in the same archive, or lying beside it */
         return BR_OK;
+    }
     const char *slash = strchr(rel, '/');
     struct br_scope *sc = &s->scopes[scope];
     if (!slash) {
@@ -181,7 +184,7 @@ static enum br_rc place_entry(struct br_source *s, uint32_t entry, struct br_err
         return BR_OK;
     }
     const char *file = slash + 1;
-    if (strchr(file, '/') || !br_has_suffix(file, ".json") || strncmp(rel, "__", 2) == 0)
+    if (strchr(file, '/') || !br_has_suffix(file, ".json"))
         return BR_OK; /* downloaded files, avatars */
     char *name = br_arena_strn(&s->row_arena, rel, (size_t)(slash - rel));
     if (!name)
@@ -201,7 +204,7 @@ struct list_ctx {
 static enum br_rc take_listed(struct br_reading *r, json_t *element, struct br_err *err)
 {
     const struct list_ctx *l = r->ctx;
-    const char *id = br_get_string(element, "id", NULL);
+    const char *id = br_get_id(element, "id", NULL); /* a folder whose channel has no usable id is a stub */
     uint32_t at;
     if (!id || br_is_fragment(r, element, "id"))
         return BR_OK;
@@ -244,12 +247,26 @@ static enum br_rc take_rename(struct br_reading *r, json_t *element, struct br_e
     return BR_OK;
 }
 
+/* The files are sorted by folder. */
+static size_t first_file(const struct br_source *s, uint32_t folder)
+{
+    size_t low = 0, high = s->n_files;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (s->files[mid].folder < folder)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 static enum br_rc find_renamed(struct br_source *s, uint32_t folder, struct br_err *err)
 {
     struct rename_ctx ctx = {.folder = &s->folders[folder], .conversation = BR_ID_NONE};
-    for (size_t i = 0; i < s->n_files; i++) {
+    for (size_t i = first_file(s, folder); i < s->n_files && s->files[i].folder == folder; i++) {
         struct br_reading r = {.take = take_rename, .ctx = &ctx, .no_array = BR_WARN_NOT_A_MESSAGE_FILE};
-        if (s->files[i].folder != folder || !s->files[i].is_day)
+        if (!s->files[i].is_day)
             continue;
         enum br_rc rc = br_read_entry(s, s->files[i].entry, &r, err);
         if (rc != BR_OK)
@@ -272,20 +289,52 @@ static uint32_t match(const struct br_source *s, const struct br_folder *f)
     return by_name != BR_ID_NONE ? by_name : by_id;
 }
 
-/* A folder nobody lists becomes a channel whose id is made from the folder's name, so that the next import finds it
- * again. */
+/* macOS spells "ü" as a letter and an accent when it packs an export again: names are compared decomposed where they do not match as they
+ * are. The stored name stays the one in the list. */
+static void match_decomposed(struct br_source *s, struct br_folder *f)
+{
+    if (br_is_ascii(f->name))
+        return;
+    for (uint32_t i = 0; i < s->n_conversations && f->conversation == BR_ID_NONE; i++) {
+        struct br_conversation *c = &s->conversations[i];
+        if (c->scope != f->scope || c->has_folder || !c->name || !br_equal_decomposed(c->name, f->name))
+            continue;
+        f->conversation = i;
+        c->has_folder = true;
+    }
+}
+
+/* A folder nobody lists becomes a channel. Folders of direct messages are named by their ids; any other id is made from the folder's name, so
+ * that the next import finds the channel again. */
 static enum br_rc add_stub(struct br_source *s, struct br_folder *f, struct br_err *err)
 {
     char id[32];
     uint32_t at;
-    (void)snprintf(id, sizeof id, "F%015llX", (unsigned long long)(br_id_hash(0, f->name) >> 4));
-    enum br_rc rc = br_add_conversation(s, f->scope, id, f->name, BR_CHANNEL_PUBLIC, &at, err);
+    enum br_channel_kind kind = BR_CHANNEL_PUBLIC;
+    if (br_is_conversation_id(f->name)) {
+        (void)snprintf(id, sizeof id, "%s", f->name);
+        kind = br_kind_of_id(id, NULL);
+    } else {
+        (void)snprintf(id, sizeof id, "F%015llX", (unsigned long long)(br_id_hash(0, f->name) >> 4));
+    }
+    enum br_rc rc = br_add_conversation(s, f->scope, id, kind == BR_CHANNEL_DM ? NULL : f->name, kind, &at, err);
     if (rc != BR_OK)
         return rc;
     s->conversations[at].is_stub = true;
     s->conversations[at].has_folder = true;
     f->conversation = at;
     return BR_OK;
+}
+
+/* Where slackdump keeps attached files and pictures, unless a channel is called so. */
+static bool is_download_folder(const char *name)
+{
+    return strcmp(name, "__uploads") == 0 || strcmp(name, "__avatars") == 0;
+}
+
+static bool is_unmatched(const struct br_folder *f)
+{
+    return f->conversation == BR_ID_NONE && f->has_day && !is_download_folder(f->name);
 }
 
 static enum br_rc match_folders(struct br_source *s, struct br_err *err)
@@ -297,11 +346,14 @@ static enum br_rc match_folders(struct br_source *s, struct br_err *err)
         if (f->conversation != BR_ID_NONE && f->has_day)
             s->conversations[f->conversation].has_folder = true;
     }
+    for (size_t i = 0; i < s->n_folders; i++)
+        if (is_unmatched(&s->folders[i]))
+            match_decomposed(s, &s->folders[i]);
     for (uint32_t i = 0; rc == BR_OK && i < s->n_folders; i++)
-        if (s->folders[i].conversation == BR_ID_NONE && s->folders[i].has_day)
+        if (is_unmatched(&s->folders[i]))
             rc = find_renamed(s, i, err);
     for (size_t i = 0; rc == BR_OK && i < s->n_folders; i++)
-        if (s->folders[i].conversation == BR_ID_NONE && s->folders[i].has_day)
+        if (is_unmatched(&s->folders[i]))
             rc = add_stub(s, &s->folders[i], err);
     return rc;
 }
@@ -325,10 +377,10 @@ enum br_rc br_layout(struct br_source *s, struct br_err *err)
     BR_TRY(read_lists(s, err));
     if (s->is_dump)
         BR_TRY(br_layout_dump(s, err));
-    else
-        BR_TRY(match_folders(s, err));
     if (s->n_files)
         qsort_r(s->files, s->n_files, sizeof *s->files, by_folder_and_name, s);
+    if (!s->is_dump)
+        BR_TRY(match_folders(s, err));
     if (s->scopes[0].users == BR_ID_NONE && !s->is_grid) { /* an organisation with one workspace */
         s->scopes[0].users = s->org_users;
         s->org_users = BR_ID_NONE;

@@ -30,12 +30,36 @@ static bool is_list_name(const char *name)
     return false;
 }
 
-bool br_dump_file_id(const char *name, char id[static 32])
+/* Bytes of the id of a conversation that name starts with, 0 when it starts with none. */
+static size_t id_length(const char *name)
 {
     size_t n = 0;
     while (n < 31 && (isupper((unsigned char)name[n]) || isdigit((unsigned char)name[n])))
         n++;
-    if (n < 9 || !strchr("CDG", name[0]))
+    return n >= 9 && strchr("CDG", name[0]) ? n : 0;
+}
+
+bool br_is_conversation_id(const char *name)
+{
+    size_t n = id_length(name);
+    return n && !name[n];
+}
+
+enum br_channel_kind br_kind_of_id(const char *id, const char *name)
+{
+    if (id[0] == 'D')
+        return BR_CHANNEL_DM;
+    if (id[0] != 'G' && id[0] != 'C')
+        return BR_CHANNEL_PUBLIC;
+    if (name && strncmp(name, "mpdm-", 5) == 0)
+        return BR_CHANNEL_GROUP_DM;
+    return id[0] == 'G' ? BR_CHANNEL_PRIVATE : BR_CHANNEL_PUBLIC;
+}
+
+bool br_dump_file_id(const char *name, char id[static 32])
+{
+    size_t n = id_length(name);
+    if (!n)
         return false;
     memcpy(id, name, n);
     id[n] = 0;
@@ -61,6 +85,15 @@ static const char *folder_of(struct br_source *s, const char *path)
     return br_arena_strn(&s->strings, path, n);
 }
 
+/* ".../teams/<folder>/users.json" */
+static bool is_grid_list(const char *path)
+{
+    size_t depth = depth_of(path);
+    while (depth-- > 2)
+        path = strchr(path, '/') + 1;
+    return strncmp(path, "teams/", 6) == 0 && strchr(path + 6, '/');
+}
+
 static bool is_grid(const struct br_source *s)
 {
     size_t root = strlen(s->root);
@@ -73,6 +106,20 @@ static bool is_grid(const struct br_source *s)
     return false;
 }
 
+/* A file somebody attached to a message, as slackdump keeps it: its name tells nothing about the archive. */
+static bool is_attached(const char *path)
+{
+    static const char *const folders[] = {"__uploads/", "attachments/"};
+    for (size_t i = 0; i < BR_COUNT(folders); i++) {
+        const char *at = strstr(path, folders[i]);
+        while (at && at != path && at[-1] != '/')
+            at = strstr(at + 1, folders[i]);
+        if (at)
+            return true;
+    }
+    return false;
+}
+
 /* The shallowest entry that fits; BR_ID_NONE: none. */
 static uint32_t shallowest(const struct br_source *s, bool (*fits)(const char *base))
 {
@@ -80,7 +127,7 @@ static uint32_t shallowest(const struct br_source *s, bool (*fits)(const char *b
     size_t best_depth = SIZE_MAX;
     for (size_t i = 0; i < s->container->n; i++) {
         const char *name = s->container->entries[i].name;
-        if (fits(base_name(name)) && depth_of(name) < best_depth) {
+        if (fits(base_name(name)) && depth_of(name) < best_depth && !is_attached(name)) {
             best = (uint32_t)i;
             best_depth = depth_of(name);
         }
@@ -104,9 +151,11 @@ static bool is_database_name(const char *base)
     return br_has_suffix(base, ".sqlite");
 }
 
+/* "<root><folder>/<day>.json" */
 static bool is_day_below(const char *path, const char *root)
 {
-    return strncmp(path, root, strlen(root)) == 0 && br_is_day_file(base_name(path));
+    size_t n = strlen(root);
+    return strncmp(path, root, n) == 0 && depth_of(path + n) == 1 && br_is_day_file(base_name(path)) && !is_attached(path);
 }
 
 static bool has_day_files(const struct br_source *s, const char *root)
@@ -153,14 +202,18 @@ static enum br_rc refuse(const struct br_source *s, struct br_err *err)
 enum br_rc br_recognise(struct br_source *s, struct br_err *err)
 {
     uint32_t list = shallowest(s, is_list_name), dump = shallowest(s, is_dump_name);
+    const struct br_entry *entries = s->container->entries;
     if (list == BR_ID_NONE && dump == BR_ID_NONE)
         return refuse(s, err);
-    s->root = folder_of(s, s->container->entries[list != BR_ID_NONE ? list : dump].name);
+    if (list != BR_ID_NONE && dump != BR_ID_NONE && depth_of(entries[list].name) > depth_of(entries[dump].name) &&
+        !is_grid_list(entries[list].name))
+        list = BR_ID_NONE; /* below a dump there are attached files only */
+    s->root = folder_of(s, entries[list != BR_ID_NONE ? list : dump].name);
     if (!s->root)
         return br_fail_nomem(err);
     s->is_grid = list != BR_ID_NONE && is_grid(s);
     if (dump != BR_ID_NONE && !s->is_grid && !has_day_files(s, s->root)) {
-        const char *root = folder_of(s, s->container->entries[dump].name);
+        const char *root = folder_of(s, entries[dump].name);
         if (!root)
             return br_fail_nomem(err);
         s->is_dump = strcmp(root, s->root) == 0;

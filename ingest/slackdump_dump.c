@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static enum br_channel_kind kind_of(const char *id)
-{
-    return id[0] == 'D' ? BR_CHANNEL_DM : id[0] == 'G' ? BR_CHANNEL_PRIVATE : BR_CHANNEL_PUBLIC;
-}
-
 /* Reads past the messages: the name may stand behind them. */
 static enum br_rc read_name(struct br_source *s, uint32_t entry, json_t *strings, struct br_err *err)
 {
@@ -35,7 +30,7 @@ static enum br_rc add_dump_file(struct br_source *s, uint32_t entry, const char 
             return br_fail_nomem(err);
         BR_TRY(read_name(s, entry, strings, err));
         const char *name = id[0] == 'D' ? NULL : br_get_string(strings, "name", NULL);
-        BR_TRY(br_add_conversation(s, 0, id, name, kind_of(id), &conversation, err));
+        BR_TRY(br_add_conversation(s, 0, id, name, br_kind_of_id(id, name), &conversation, err));
         s->conversations[conversation].is_stub = true; /* no list has it: the channel event is made from this */
     }
     BR_TRY(br_add_folder(s, 0, id, &folder, err));

@@ -75,6 +75,10 @@ bool br_is_fragment(struct br_reading *r, const json_t *element, const char *key
 
 /* recognise.c: what kind of archive this is, or why it is refused. Sets root, is_grid, is_dump. */
 BR_MUST_USE enum br_rc br_recognise(struct br_source *s, struct br_err *err);
+/* "D0123ABCD": the form of Slack's ids of conversations. */
+bool br_is_conversation_id(const char *name);
+/* What the first letter of an id tells, and the name where one is known. */
+enum br_channel_kind br_kind_of_id(const char *id, const char *name);
 bool br_dump_file_id(const char *name, char id[static 32]); /* "C0123ABCD.json" or "C0123ABCD-1704103201.000100.json" */
 
 /* layout.c: scopes, conversations, folders and files. */

@@ -37,6 +37,16 @@ static void vote(struct tally *t, const char *text, size_t len)
     v->n = 1;
 }
 
+/* Anything but an id is no vote: the workspace is known by what wins. */
+static void vote_team(struct tally *t, const char *id)
+{
+    size_t n = id ? strlen(id) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)id[i]) && id[i] != '_' && id[i] != '-')
+            return;
+    vote(t, id, n);
+}
+
 static const char *winner(const struct tally *t)
 {
     const struct vote *best = NULL;
@@ -77,18 +87,21 @@ static void vote_domain(struct posts_ctx *p, const char *url)
 static void vote_links(struct posts_ctx *p, const char *text)
 {
     char id[32];
-    for (const char *at = text; at && (at = strstr(at, "https://")) != NULL; at += 8) {
-        const char *path = strstr(at, ".slack.com/archives/");
-        if (!path || path - at > 64)
+    static const char mark[] = ".slack.com/archives/", scheme[] = "https://";
+    for (const char *at = text; at && (at = strstr(at, mark)) != NULL;) {
+        const char *path = at + sizeof mark - 1, *url = at;
+        while (url > text && at - url < 64 && (isalnum((unsigned char)url[-1]) || url[-1] == '-'))
+            url--;
+        at = path;
+        if (url - text < (ptrdiff_t)sizeof scheme - 1 || memcmp(url - 8, scheme, 8) != 0)
             continue;
-        path += 20;
         size_t n = strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
         if (n < 8 || n >= sizeof id)
             continue;
         memcpy(id, path, n);
         id[n] = 0;
         if (br_id_map_get(&p->scope->by_id, id) != BR_ID_NONE)
-            vote_domain(p, at);
+            vote_domain(p, url - 8);
     }
 }
 
@@ -99,7 +112,7 @@ static enum br_rc take_post(struct br_reading *r, json_t *element, struct br_err
     const char *team = br_get_string(element, "team", NULL);
     size_t i;
     (void)err;
-    vote(&p->teams, team, team ? strlen(team) : 0);
+    vote_team(&p->teams, team);
     json_array_foreach(files, i, f) vote_domain(p, br_get_string(f, "permalink", NULL));
     vote_domain(p, br_get_string(json_object_get(element, "file"), "permalink", NULL));
     vote_links(p, br_get_string(element, "text", NULL));
@@ -127,9 +140,9 @@ static enum br_rc scan_posts(struct br_source *s, uint32_t scope, uint32_t folde
 
 static enum br_rc take_user_team(struct br_reading *r, json_t *element, struct br_err *err)
 {
-    const char *team = br_get_string(element, "team_id", NULL);
     (void)err;
-    vote(r->ctx, team, team ? strlen(team) : 0);
+    if (!br_get_bool(element, "is_stranger")) /* a member of another workspace, seen in a shared channel */
+        vote_team(r->ctx, br_get_string(element, "team_id", NULL));
     return BR_OK;
 }
 

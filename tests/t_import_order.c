@@ -1,23 +1,18 @@
 /* Exports of one workspace of different dates give the same state in whatever order they are imported, and importing them all again
  * changes nothing. */
 #include "e2e.h"
+#include "small_export.h"
 #include "tiny_model.h"
 
 #include "base/buf.h"
 
 #include <glob.h>
 #include <sqlite3.h>
-#include <zip.h>
 
 #define EXPORTS 3
 
 static char scratch[1024], model[1200], zips[EXPORTS][1200];
 
-struct file {
-    const char *name, *text;
-};
-
-#define MESSAGE(user, ts, rest) "{\"type\":\"message\",\"user\":\"" user "\",\"ts\":\"17041032" ts ".000100\"," rest "}"
 #define REACTION(name, users, count) "{\"name\":\"" name "\",\"users\":[" users "],\"count\":" count "}"
 
 /* Ann is renamed twice; Stranger is in no list and renames himself; general gets a topic, then another name; Bob leaves; a reaction
@@ -66,17 +61,6 @@ static const struct file newest[] = {
     {"all-hands/2024-01-02.json", "[" MESSAGE("U1", "40", "\"text\":\"day two\"") "]"},
     {"all-hands/2024-01-03.json", "[" MESSAGE("U1", "50", "\"text\":\"day three, <@U2>\"") "]"},
 };
-
-static void write_zip(const char *path, const struct file *files, size_t n)
-{
-    zip_t *z = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
-    assert_non_null(z);
-    for (size_t i = 0; i < n; i++) {
-        zip_source_t *source = zip_source_buffer(z, files[i].text, strlen(files[i].text), 0);
-        assert_true(source && zip_file_add(z, files[i].name, source, ZIP_FL_ENC_UTF_8) >= 0);
-    }
-    assert_int_equal(zip_close(z), 0);
-}
 
 static void dump_query(sqlite3 *db, const char *sql, struct br_buf *out)
 {
