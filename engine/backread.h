@@ -103,7 +103,8 @@ struct br_import_reports {
     struct br_import_report *items;
     struct br_import_report sum; /* workspace: the first one's */
 };
-/* Idempotent; interrupted imports are finished by running them again. */
+/* Idempotent; interrupted imports are finished by running them again. A failure at one of several workspaces leaves those before it stored and
+ * reported: out is to be freed then, too. */
 BR_API int br_import(struct br_home *home, const char *path, const struct br_import_options *options,
                      struct br_import_reports *out, struct br_error *err);
 BR_API void br_import_reports_free(struct br_import_reports *reports);

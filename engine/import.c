@@ -6,6 +6,7 @@
  * not exist yet. */
 #include "engine_int.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,9 @@
 #include "render.h"
 #include "source.h"
 
+#define SCRATCH_PREFIX "backread-dry-run-"
 #define THREAD_KEYS 1024
+#define THREAD_BYTES_MAX ((size_t)8 << 20) /* of a thread's text that passages are made of: it is committed as a whole */
 
 struct import {
     struct br_home *home;
@@ -406,14 +409,16 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
 struct thread_ctx {
     struct br_arena *arena;
     struct br_thread_text *msgs;
-    size_t n, alloc;
+    size_t n, alloc, bytes;
 };
 
+/* What a thread says beyond THREAD_BYTES_MAX is found by its messages alone, each of which has a vector of its own. */
 static enum br_rc collect_thread(void *ctx, const struct br_slack_view *v, struct br_err *err)
 {
     struct thread_ctx *t = ctx;
-    if (v->cls != BR_MSG_CONTENT)
+    if (v->cls != BR_MSG_CONTENT || t->bytes + v->text_len > THREAD_BYTES_MAX)
         return BR_OK;
+    t->bytes += v->text_len;
     if (t->n == t->alloc) {
         size_t alloc = t->alloc ? t->alloc * 2 : 64;
         struct br_thread_text *p = realloc(t->msgs, alloc * sizeof *p);
@@ -474,7 +479,7 @@ static enum br_rc cut_thread(struct import *im, const struct br_slack_thread_key
         return br_fail_nomem(err);
     item->kind = BR_ITEM_PASSAGES;
     item->passages.key = *key;
-    t->n = 0;
+    t->n = t->bytes = 0;
     t->arena = a;
     BR_TRY(br_slack_thread(im->reader, key->channel_id, key->thread_ts, collect_thread, t, err));
     BR_TRY(br_passages_cut(im->home->model, t->msgs, t->n, a, &cut, &n, err));
@@ -600,13 +605,56 @@ static void remove_scratch(const struct br_io *io, const char *dir)
     (void)io->rmdir(io->ctx, dir);
 }
 
+struct sweep {
+    const struct br_io *io;
+    const char *tmp;
+};
+
+static bool is_own_directory(const struct br_io *io, const char *path)
+{
+    struct br_io_stat st;
+    int fd = io->open(io->ctx, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return false;
+    bool own = io->stat(io->ctx, path, &st) == 0 && st.is_dir && st.is_ours;
+    io->close(io->ctx, fd);
+    return own;
+}
+
+/* What a dry run that was killed has left: a store whose lock nobody holds. */
+static int sweep_scratch(void *arg, const char *name)
+{
+    static const char prefix[] = SCRATCH_PREFIX;
+    const struct sweep *w = arg;
+    const size_t p = sizeof prefix - 1;
+    char dir[BR_PATH_MAX - 32], store[BR_PATH_MAX - 16], lock[BR_PATH_MAX];
+    if (strncmp(name, prefix, p) != 0 || strlen(name) != p + 16 || strspn(name + p, "0123456789abcdef") != 16)
+        return 0;
+    int n = snprintf(dir, sizeof dir, "%s/%s", w->tmp, name);
+    if (n < 0 || (size_t)n >= sizeof dir || !is_own_directory(w->io, dir))
+        return 0;
+    (void)snprintf(store, sizeof store, "%s/store", dir);
+    (void)snprintf(lock, sizeof lock, "%s/LOCK", store);
+    int fd = is_own_directory(w->io, store) ? w->io->open(w->io->ctx, lock, O_RDWR | O_NOFOLLOW, 0) : -1;
+    if (fd < 0)
+        return 0;
+    if (w->io->lock(w->io->ctx, fd, true) >= 0) {
+        remove_scratch(w->io, store);
+        remove_scratch(w->io, dir);
+    }
+    w->io->close(w->io->ctx, fd);
+    return 0;
+}
+
 /* A directory that nobody else has, for the store of a dry run. */
 static enum br_rc make_scratch(const struct br_io *io, char *dir, size_t n, struct br_err *err)
 {
-    const char *tmp = getenv("TMPDIR");
+    const char *set = getenv("TMPDIR"), *tmp = set && *set ? set : "/tmp";
     uint64_t tag;
+    struct sweep sweep = {.io = io, .tmp = tmp};
+    (void)io->list(io->ctx, tmp, sweep_scratch, &sweep);
     int r = io->random(io->ctx, &tag, sizeof tag);
-    int len = snprintf(dir, n, "%s/backread-dry-run-%016llx", tmp && *tmp ? tmp : "/tmp", (unsigned long long)tag);
+    int len = snprintf(dir, n, "%s/" SCRATCH_PREFIX "%016llx", tmp, (unsigned long long)tag);
     if (len < 0 || (size_t)len >= n) {
         dir[0] = 0;
         return br_fail(err, BR_E_USAGE, "the path in TMPDIR is too long");
@@ -782,6 +830,17 @@ static void add_reports(struct br_import_report *sum, const struct br_import_rep
     }
 }
 
+/* Two folders of a Grid export may be of one workspace: it is reported once. */
+static void add_workspace(struct br_import_reports *r, const struct br_import_report *one)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->items[i].workspace, one->workspace) == 0) {
+            add_reports(&r->items[i], one);
+            return;
+        }
+    r->items[r->count++] = *one;
+}
+
 int br_import(struct br_home *h, const char *path, const struct br_import_options *options, struct br_import_reports *out,
               struct br_error *error)
 {
@@ -797,23 +856,23 @@ int br_import(struct br_home *h, const char *path, const struct br_import_option
     if (!reports.items)
         BR_TRY(br_fail_nomem(&err));
     for (size_t i = 0; i < n; i++) {
-        BR_TRY(import_workspace(h, src, i, opt, &reports.items[i], &err));
-        reports.count++;
+        struct br_import_report one = {0};
+        BR_TRY(import_workspace(h, src, i, opt, &one, &err));
+        add_workspace(&reports, &one);
     }
-    if (n)
-        memcpy(reports.sum.workspace, reports.items[0].workspace, sizeof reports.sum.workspace);
-    if (n)
-        memcpy(reports.sum.name, reports.items[0].name, sizeof reports.sum.name);
-    reports.sum.dry_run = opt->dry_run;
-    for (size_t i = 0; i < n; i++)
-        add_reports(&reports.sum, &reports.items[i]);
-    br_source_close(src);
-    *out = reports;
-    return BR_STATUS_OK;
 err:
     br_source_close(src);
-    br_import_reports_free(&reports);
-    return br_status_of(rc, &err, error);
+    reports.sum.dry_run = opt->dry_run;
+    for (size_t i = 0; i < reports.count; i++)
+        add_reports(&reports.sum, &reports.items[i]);
+    if (reports.count) {
+        memcpy(reports.sum.workspace, reports.items[0].workspace, sizeof reports.sum.workspace);
+        memcpy(reports.sum.name, reports.items[0].name, sizeof reports.sum.name);
+    } else {
+        br_import_reports_free(&reports);
+    }
+    *out = reports;
+    return rc == BR_OK ? BR_STATUS_OK : br_status_of(rc, &err, error);
 }
 
 void br_import_reports_free(struct br_import_reports *reports)

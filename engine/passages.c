@@ -12,6 +12,7 @@
 #define PIECES_MAX (BR_DEFAULT_MAX_SEQ - 2) /* [CLS] and [SEP] */
 #define OVERLAP_PIECES_MAX 64
 #define SPEAKER_BYTES_MAX 80
+#define WORD_BYTES_MAX 8192 /* of a run without blanks looked at in one go: a passage holds less of a language written without them */
 
 struct cutter {
     const struct br_model *model;
@@ -93,6 +94,16 @@ static bool is_blank(char ch)
     return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r';
 }
 
+/* At most n, and no character is cut. */
+static size_t whole_characters(const char *text, size_t len, size_t n)
+{
+    if (n >= len)
+        return len;
+    while (n && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
 /* Bytes of the longest prefix of text, cut at a blank where possible, that has at most room pieces; > 0. */
 static size_t fitting_prefix(struct cutter *c, const char *text, size_t len, size_t room, size_t *pieces)
 {
@@ -102,8 +113,9 @@ static size_t fitting_prefix(struct cutter *c, const char *text, size_t len, siz
         size_t word = end;
         while (word < len && is_blank(text[word]))
             word++;
-        while (word < len && !is_blank(text[word]))
+        while (word < len && !is_blank(text[word]) && word - end < WORD_BYTES_MAX)
             word++;
+        word = end + whole_characters(text + end, len - end, word - end);
         size_t n = count(c, text + end, word - end, room + 1);
         if (*pieces + n > room)
             break;
@@ -112,7 +124,7 @@ static size_t fitting_prefix(struct cutter *c, const char *text, size_t len, siz
     }
     if (end)
         return end;
-    size_t n = len; /* one word without blanks that alone is too much: halve it */
+    size_t n = whole_characters(text, len, WORD_BYTES_MAX); /* one word without blanks that alone is too much: halve it */
     while (n > 1 && (*pieces = count(c, text, n, room + 1)) > room)
         n /= 2;
     while (n < len && ((unsigned char)text[n] & 0xC0) == 0x80)

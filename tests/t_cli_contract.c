@@ -250,6 +250,17 @@ static void dry_run_and_refused_archives_leave_nothing(void **state)
     done(&o);
 }
 
+static void what_was_imported_before_a_failure_is_reported(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("half", "import", "--json", "-q", in_scratch("tiny"), in_scratch("bad"));
+    assert_error(&o, 3);
+    json_t *j = document(&o);
+    assert_int_equal(number(at(j, "messages"), "new"), 4);
+    json_decref(j);
+    done(&o);
+}
+
 /* ---- Messages and hits ---- */
 
 static void assert_message_shape(const json_t *m)
@@ -493,6 +504,7 @@ int main(void)
         cmocka_unit_test(empty_home),
         cmocka_unit_test(import_reports_what_is_in_the_archive),
         cmocka_unit_test(dry_run_and_refused_archives_leave_nothing),
+        cmocka_unit_test(what_was_imported_before_a_failure_is_reported),
         cmocka_unit_test(search_answers_in_its_shape),
         cmocka_unit_test(search_batch_answers_line_by_line),
         cmocka_unit_test(message_commands_answer_in_their_shape),

@@ -12,7 +12,7 @@ static const struct {
     {"unknown_user", "people who wrote or reacted but are not in users.json; their ids stand in for names"},
     {"orphan_reply", "replies whose first message is not in the archive; kept as a thread"},
     {"missing_ts", "messages without a time; left out"},
-    {"bad_ts", "messages with an impossible time; left out"},
+    {"bad_ts", "impossible times; a message without a possible one of its own was left out"},
     {"not_a_message", "entries that are no message; left out"},
     {"not_a_message_file", "JSON files in channel folders that hold no messages; left out"},
     {"file_tombstone", "attached files that were deleted in Slack"},
@@ -27,7 +27,7 @@ static const struct {
     {"wrong_type", "fields of an unexpected type; passed over"},
     {"bad_user", "users that could not be read; left out"},
     {"bad_json", "files that are no valid JSON; what could be read was kept"},
-    {"deep_json", "files nested too deeply to be read; left out"},
+    {"deep_json", "files with entries nested too deeply to be read; those were left out"},
     {"unknown_subtype", "messages of a kind unknown to this version; kept as plain messages"},
     {"reaction_count_mismatch", "reactions whose count differs from their list of users"},
     {"ignored_entry", "files in the archive that are not needed; passed over"},
@@ -65,6 +65,7 @@ struct import {
     struct progress progress;
     struct br_import_report sum, *items; /* items: one per workspace of each PATH */
     size_t count;
+    bool failed;
 };
 
 static void on_progress(void *ctx, const struct br_import_progress *now)
@@ -211,7 +212,7 @@ static void import_text(const struct import *im)
         fprintf(f, "  %6s %s: %s\n", format_count(im->sum.warnings[i].count, a), im->sum.warnings[i].code,
                 warning_text(im->sum.warnings[i].code));
     fflush(f);
-    if (im->sum.messages_seen && !im->sum.dry_run)
+    if (im->sum.messages_seen && !im->sum.dry_run && !im->failed)
         cli_note(im->cli, "Next: backread search \"what you remember of it\"");
 }
 
@@ -238,13 +239,11 @@ static int import_path(struct import *im, const char *path)
     im->progress.last_plain = 0;
     int status = br_import(im->cli->home, path, &options, &reports, &err);
     progress_clear(&im->progress);
+    int reported = add_reports(im, &reports);
+    br_import_reports_free(&reports);
     if (status && stop_signal)
         return stopped(im, path);
-    if (status)
-        return cli_fail_with(&err);
-    status = add_reports(im, &reports);
-    br_import_reports_free(&reports);
-    return status;
+    return status ? cli_fail_with(&err) : reported;
 }
 
 int cmd_import(struct cli *cli)
@@ -255,9 +254,11 @@ int cmd_import(struct cli *cli)
     catch_signals();
     for (size_t i = 0; i < paths->count && !status; i++)
         status = stop_signal ? stopped(&im, paths->items[i]) : import_path(&im, paths->items[i]);
-    if (!status && cli->json)
+    im.failed = status != 0;
+    bool report = !status || im.count; /* what was stored before a failure, too */
+    if (report && cli->json)
         json_print(cli, import_json(&im), false);
-    else if (!status && !cli->quiet)
+    else if (report && !cli->quiet)
         import_text(&im);
     free(im.items);
     return status;

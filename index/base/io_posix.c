@@ -118,7 +118,10 @@ static int px_stat(void *ctx, const char *path, struct br_io_stat *out)
     struct stat st;
     if (stat(path, &st) < 0)
         return -errno;
-    *out = (struct br_io_stat){.size = st.st_size, .mode = st.st_mode & 07777, .is_dir = S_ISDIR(st.st_mode)};
+    *out = (struct br_io_stat){.size = st.st_size,
+                               .mode = st.st_mode & 07777,
+                               .is_dir = S_ISDIR(st.st_mode),
+                               .is_ours = st.st_uid == geteuid()};
     return 0;
 }
 
