@@ -34,8 +34,8 @@ enum scan_end {
 
 void br_json_stream_init(struct br_json_stream *js, struct br_stream *in)
 {
-    *js = (struct br_json_stream){.in = in};
-    br_buf_init(&js->repaired, 4 * (size_t)BR_LIMIT_ELEMENT_BYTES);
+    *js = (struct br_json_stream){.in = in, .bytes_max = BR_LIMIT_MESSAGE_BYTES, .values_max = BR_LIMIT_MESSAGE_VALUES};
+    br_buf_init(&js->repaired, 4 * (size_t)BR_LIMIT_LISTED_BYTES);
 }
 
 void br_json_stream_free(struct br_json_stream *js)
@@ -98,7 +98,7 @@ static bool scan_byte(struct scan *s, char c)
     case '{':
     case '[':
         s->depth++;
-        s->values++;
+        s->values += 3; /* an object takes more memory than a string */
         s->deep |= s->depth > BR_LIMIT_JSON_DEPTH;
         return false;
     case '}':
@@ -201,7 +201,7 @@ static enum scan_end scan_value(struct br_json_stream *js, struct scan *s, struc
             return end;
         if (s->at + 1 >= s->window)
             return SCAN_WINDOW;
-        if (s->at > BR_LIMIT_ELEMENT_BYTES || s->values > BR_LIMIT_ELEMENT_VALUES)
+        if (s->at > js->bytes_max || s->values > js->values_max)
             return SCAN_LONG;
         if (!fill(js, err))
             return js->failed ? SCAN_FAILED : SCAN_EOF;
@@ -371,7 +371,7 @@ static bool take_apart(struct br_json_stream *js, const struct scan *s, json_t *
         if (at >= s->at || p[at++] != ":["[i])
             return false;
     }
-    br_buf_init(&root, 2 * (size_t)BR_LIMIT_ELEMENT_BYTES);
+    br_buf_init(&root, 2 * js->bytes_max + 2 * CHUNK);
     br_buf_add(&root, p, n);
     br_buf_addc(&root, '}');
     *out = root.failed ? NULL : parse(js, br_buf_str(&root), root.len, err);
@@ -413,7 +413,7 @@ static enum br_json_got one_element(struct br_json_stream *js, int first, json_t
     }
     if (end == SCAN_FAILED)
         return BR_JSON_FAILED;
-    if (end == SCAN_WHOLE && s.at && !s.deep && s.values <= BR_LIMIT_ELEMENT_VALUES) {
+    if (end == SCAN_WHOLE && s.at && !s.deep && s.values <= js->values_max) {
         *out = parse(js, js->buf + js->pos, s.at, err);
         if (js->failed)
             return BR_JSON_FAILED;
@@ -422,7 +422,7 @@ static enum br_json_got one_element(struct br_json_stream *js, int first, json_t
             return BR_JSON_ELEMENT;
         }
     }
-    bool too_big = end == SCAN_LONG || (end == SCAN_WHOLE && s.values > BR_LIMIT_ELEMENT_VALUES);
+    bool too_big = end == SCAN_LONG || (end == SCAN_WHOLE && s.values > js->values_max);
     if (too_big && s.replies && !s.deep && take_apart(js, &s, out, err))
         return BR_JSON_ELEMENT;
     if (!js->failed)

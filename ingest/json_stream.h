@@ -26,6 +26,7 @@ struct br_json_stream {
     char lead[64]; /* white space between a comma and an element, once seen */
     size_t lead_len;
     bool lead_known;
+    size_t bytes_max, values_max; /* of an element; those of a message until set */
     uint64_t wasted; /* bytes looked at without finding the end of an element */
     struct br_buf repaired;
     enum br_rc rc;

@@ -10,8 +10,10 @@
 #define BR_LIMIT_NAMES_BYTES (1ull << 30)   /* memory for entry names */
 #define BR_LIMIT_WALK_DEPTH  8              /* folders below a directory that is imported */
 
-#define BR_LIMIT_ELEMENT_BYTES (8u << 20)   /* one message; replies that slackdump nested in it are taken apart */
-#define BR_LIMIT_ELEMENT_VALUES 300000u     /* of an element: each takes some 100 bytes once parsed */
+#define BR_LIMIT_MESSAGE_BYTES  (8u << 20)  /* one message; replies that slackdump nested in it are taken apart */
+#define BR_LIMIT_MESSAGE_VALUES 300000u     /* in it: about 100 bytes of memory each, a bracket counts for three */
+#define BR_LIMIT_LISTED_BYTES   (32u << 20) /* one entry of a list: a channel with all its members, 540,640 in a known case */
+#define BR_LIMIT_LISTED_VALUES  2000000u
 #define BR_LIMIT_JSON_DEPTH    1000u        /* the parser itself would stop at 2048 */
 #define BR_LIMIT_RESCAN_BYTES  (256u << 20) /* looked at in vain in one file before it is read more narrowly */
 #define BR_LIMIT_SCAN_POSTS    1000u        /* posts looked at to learn a workspace's team and domain */

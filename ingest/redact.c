@@ -153,7 +153,7 @@ static bool is_candidate(const char *s)
     case 'A':
         return s[1] && strchr("KSIcWw", s[1]);
     case 'a':
-        return s[1] == 'w' || s[1] == 'W';
+        return strncasecmp(s, "aws", 3) == 0;
     case 'g':
         return s[1] == 'h' || s[1] == 'i';
     case 's':

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "limits.h"
+
 #define STRINGS_MAX ((size_t)1 << 30)
 #define ROW_MAX     ((size_t)256 << 20)
 
@@ -135,6 +137,10 @@ enum br_rc br_read_entry(struct br_source *s, uint32_t entry, struct br_reading 
     if (rc != BR_OK)
         return rc;
     br_json_stream_init(&js, &st);
+    if (r->no_array == BR_WARN_BAD_JSON) { /* a list of users or channels */
+        js.bytes_max = BR_LIMIT_LISTED_BYTES;
+        js.values_max = BR_LIMIT_LISTED_VALUES;
+    }
     r->source = s;
     r->js = &js;
     r->notes.file = s->container->entries[entry].name;

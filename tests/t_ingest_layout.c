@@ -1,5 +1,6 @@
 /* Which entry of an archive is what: names that look like something else lose no message, and what an archive is of is told by the ids in
  * it that can be ids. */
+#include "base/buf.h"
 #include "ingest_count.h"
 #include "small_export.h"
 
@@ -161,6 +162,23 @@ static void what_is_not_imported_is_counted(void **state)
     count_free(&k);
 }
 
+static void a_channel_may_have_half_a_million_members(void **state)
+{
+    struct br_buf list;
+    (void)state;
+    br_buf_init(&list, (size_t)64 << 20);
+    br_buf_adds(&list, "[\n    {\n        \"id\": \"C0GENERAL01\",\n        \"name\": \"general\",\n        \"members\": [");
+    for (int i = 0; i < 540640; i++)
+        br_buf_addf(&list, "%s\n            \"U%010d\"", i ? "," : "", i);
+    br_buf_adds(&list, "\n        ]\n    }\n]");
+    struct count_sink k = COUNT({"channels.json", br_buf_str(&list)}, {"general/2024-01-01.json", DAY});
+    br_buf_free(&list);
+    assert_true(has_channel(&k, "C0GENERAL01"));
+    assert_int_equal(k.channels, 1);
+    assert_int_equal(k.warnings[BR_WARN_BAD_JSON], 0);
+    count_free(&k);
+}
+
 static void write_file(const char *name, const char *text, off_t size)
 {
     char path[256];
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_that_macos_has_decomposed_is_matched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unlisted_folder_named_by_an_id_keeps_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_imported_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_channel_may_have_half_a_million_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_large_attached_file_is_no_obstacle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_workspace_is_known_by_its_own_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_archive_is_as_fresh_as_its_newest_day, set_up, tear_down),

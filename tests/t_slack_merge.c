@@ -453,9 +453,61 @@ static void test_edit_is_forgotten_by_keyword(void **state)
     fixture_close(s);
 }
 
+static void put_user_of(struct br_store *s, const char *name, bool is_stub, int64_t freshness)
+{
+    OK(br_slack_put_user(
+        s, &(struct br_slack_user){.id = "U1", .display_name = name, .is_stub = is_stub, .freshness = freshness}, err));
+}
+
+static void put_channel_of(struct br_store *s, const char *topic, const char *const *members, size_t n, int64_t freshness)
+{
+    OK(br_slack_put_channel(s,
+                            &(struct br_slack_channel){.id = "C0DATED", .name = "dated", .topic = topic, .members = members,
+                                                       .n_members = n, .freshness = freshness},
+                            err));
+}
+
+static void assert_user_name(struct br_store *s, const char *name)
+{
+    char sql[200];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM users WHERE user_id = 'U1' AND display_name = '%s'", name);
+    if (sql_int(s, sql) != 1)
+        fail_msg("the name is not %s", name);
+}
+
+static void a_listed_row_is_replaced_by_one_as_fresh_only(void **state)
+{
+    (void)state;
+    struct br_store *s = fixture_open();
+    begin(s);
+    put_user_of(s, "stub of 5", true, 5);
+    put_user_of(s, "stub of 4", true, 4);
+    put_user_of(s, NULL, true, 9); /* has no name to give */
+    assert_user_name(s, "stub of 5");
+    put_user_of(s, "stub of 6", true, 6);
+    assert_user_name(s, "stub of 6");
+    put_user_of(s, "listed of 3", false, 3);
+    put_user_of(s, "stub of 7", true, 7);
+    put_user_of(s, "listed of 2", false, 2);
+    assert_user_name(s, "listed of 3");
+    put_user_of(s, "listed of 3 too", false, 3);
+    assert_user_name(s, "listed of 3 too");
+    put_channel_of(s, "new", two_users, 1, 3);
+    put_channel_of(s, "old", two_users, 2, 2);
+    put_channel_of(s, "newest, of a source without members", NULL, 0, 4);
+    assert_int_equal(sql_int(s, "SELECT count(*) FROM channel_members WHERE channel_id = 'C0DATED'"), 1);
+    assert_int_equal(sql_int(s, "SELECT count(*) FROM channels WHERE topic LIKE 'newest%' AND freshness = 4"), 1);
+    put_channel_of(s, "middle", two_users, 2, 3);
+    assert_int_equal(sql_int(s, "SELECT count(*) FROM channel_members WHERE channel_id = 'C0DATED'"), 2);
+    assert_int_equal(sql_int(s, "SELECT count(*) FROM channels WHERE topic LIKE 'newest%' AND freshness = 4"), 1);
+    commit(s);
+    fixture_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_listed_row_is_replaced_by_one_as_fresh_only),
         cmocka_unit_test(test_second_import_writes_nothing),
         cmocka_unit_test(test_dry_run_gives_the_same_totals),
         cmocka_unit_test(test_order_does_not_matter),
