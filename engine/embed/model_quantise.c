@@ -194,6 +194,9 @@ static enum br_rc quantise_linear(struct calibration *c, const struct br_linear 
         return br_fail_nomem(err);
     smooth(c, l, real_in, to->smooth_inv);
     br_sgemm(real_in, c->tokens, l->in, l->w, l->out, real_out);
+    for (size_t i = 0; i < c->tokens * l->out; i++)
+        if (!isfinite(real_out[i]))
+            return br_fail(err, BR_E_DATA, "the weights give values that are not finite");
     gather(c, l, real_out, in, to->smooth_inv);
     for (size_t i = 0; i < l->in * l->out; i++)
         c->w[i] = (double)c->weights[i];
