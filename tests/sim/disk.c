@@ -72,11 +72,16 @@ void (*sim_extra_free)(void *extra);
 static pthread_mutex_t disks_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sim_disk *disks[DISKS_MAX];
 
-static void *must(void *p)
+_Thread_local volatile bool sim_allocating;
+
+void *sim_alloc(void *p, size_t n)
 {
-    if (!p)
+    sim_allocating = true;
+    void *q = p ? realloc(p, n) : calloc(1, n);
+    sim_allocating = false;
+    if (!q)
         abort();
-    return p;
+    return q;
 }
 
 static uint64_t next_random(uint64_t *state) /* splitmix64 */
@@ -91,7 +96,7 @@ static uint64_t next_random(uint64_t *state) /* splitmix64 */
 
 static struct sim_inode *inode_new(void)
 {
-    struct sim_inode *n = must(calloc(1, sizeof *n));
+    struct sim_inode *n = sim_alloc(NULL, sizeof *n);
     n->refs = 1;
     n->fd = memfd_create("sim", MFD_CLOEXEC);
     if (n->fd < 0)
@@ -128,7 +133,7 @@ static void durable_write(struct sim_inode *n, int64_t offset, const uint8_t *by
     size_t end = (size_t)offset + len;
     if (end > n->durable_alloc) {
         n->durable_alloc = end + end / 2 + 4096;
-        n->durable = must(realloc(n->durable, n->durable_alloc));
+        n->durable = sim_alloc(n->durable, n->durable_alloc);
     }
     if (end > n->durable_len) {
         memset(n->durable + n->durable_len, 0, end - n->durable_len);
@@ -148,11 +153,11 @@ static void durable_resize(struct sim_inode *n, int64_t size)
 
 static void wait_for_sync(struct sim_inode *n, int64_t offset, const void *bytes, size_t len)
 {
-    struct waiting *w = must(calloc(1, sizeof *w));
+    struct waiting *w = sim_alloc(NULL, sizeof *w);
     w->offset = offset;
     w->len = len;
     if (bytes) {
-        w->bytes = must(malloc(len ? len : 1));
+        w->bytes = sim_alloc(NULL, len ? len : 1);
         memcpy(w->bytes, bytes, len);
     }
     *n->last = w;
@@ -218,7 +223,7 @@ static void apply_cut(struct sim_inode *to, const struct waiting *w, enum sim_cu
         keep_pieces(to, w, 4096, random);
         break;
     case 5: {
-        uint8_t *zeros = must(calloc(1, w->len ? w->len : 1));
+        uint8_t *zeros = sim_alloc(NULL, w->len ? w->len : 1);
         durable_write(to, w->offset, zeros, w->len);
         free(zeros);
         break;
@@ -318,7 +323,7 @@ static void parent_of(const char *path, char out[PATH_ROOM])
 
 static void change_names(struct sim_disk *d, int kind, const char *path, const char *to, struct sim_inode *inode)
 {
-    struct dir_change *c = must(calloc(1, sizeof *c));
+    struct dir_change *c = sim_alloc(NULL, sizeof *c);
     c->kind = kind;
     snprintf(c->path, sizeof c->path, "%s", path);
     snprintf(c->to, sizeof c->to, "%s", to ? to : "");
@@ -340,7 +345,7 @@ static void free_change(struct dir_change *c)
 
 struct sim_disk *sim_disk_new(uint64_t seed)
 {
-    struct sim_disk *d = must(calloc(1, sizeof *d));
+    struct sim_disk *d = sim_alloc(NULL, sizeof *d);
     pthread_mutexattr_t attr;
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
@@ -489,7 +494,7 @@ void sim_disk_each_file(struct sim_disk *d, void (*fn)(void *ctx, const char *pa
         struct sim_inode *n = d->seen.items[i].inode;
         if (!n)
             continue;
-        uint8_t *bytes = must(malloc((size_t)n->extent + 1));
+        uint8_t *bytes = sim_alloc(NULL, (size_t)n->extent + 1);
         ssize_t got = pread(n->fd, bytes, (size_t)n->extent, 0);
         fn(ctx, d->seen.items[i].path, bytes, got > 0 ? (size_t)got : 0);
         free(bytes);

@@ -69,6 +69,9 @@ void **sim_inode_owner(struct sim_inode *n); /* who holds the lock of io.c */
 /* The disk of a path, NULL if there is none. */
 struct sim_disk *sim_disk_of(const char *path);
 extern void (*sim_extra_free)(void *extra);
+/* Zeroed, or p grown; never NULL. While it runs sim_allocating is set: a test that makes allocations fail spares the disk's own. */
+void *sim_alloc(void *p, size_t n);
+extern _Thread_local volatile bool sim_allocating;
 const char *sim_vfs_name(void); /* registers it at first */
 
 #endif

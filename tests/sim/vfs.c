@@ -50,9 +50,7 @@ static struct shared *shared_of(struct file *f)
 {
     void **extra = sim_inode_extra(f->inode);
     if (!*extra)
-        *extra = calloc(1, sizeof(struct shared));
-    if (!*extra)
-        abort();
+        *extra = sim_alloc(NULL, sizeof(struct shared));
     return *extra;
 }
 
@@ -261,10 +259,10 @@ static int f_shm_map(sqlite3_file *file, int region, int size, int extend, void 
         s->shm_users++;
     }
     if (!s->regions[region] && extend)
-        s->regions[region] = calloc(1, (size_t)size);
+        s->regions[region] = sim_alloc(NULL, (size_t)size);
     *out = s->regions[region];
     pthread_mutex_unlock(&locks);
-    return extend && !*out ? SQLITE_NOMEM : SQLITE_OK;
+    return SQLITE_OK;
 }
 
 static int f_shm_lock(sqlite3_file *file, int first, int n, int flags)

@@ -1,0 +1,227 @@
+/* Every call to the disk, and every allocation, fails once, at its n-th use: with each error, once and for good, as short reads and writes. The
+ * step that meets it says so or does without; nothing crashes or leaks; and when the disk is well again, the workspace is in the state that was
+ * acknowledged last, or in the one whose commit was under way, whole, and goes on being used. There are some 700 calls to the disk and 22,000
+ * allocations in it: of the latter a part is taken unless `--all` asks for every one. */
+#include "store_test.h"
+
+#include "sim/workload.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+
+#define STEPS 12
+#define SEED 11
+
+/* ---- allocations: malloc and friends of the program (the linker wraps them), and SQLite's ---- */
+
+static _Atomic uint64_t allocations, fail_allocation;
+static bool fail_sticky;
+static _Atomic bool allocation_failed;
+
+static bool allocation_fails(void)
+{
+    if (sim_allocating)
+        return false;
+    uint64_t n = ++allocations, at = fail_allocation;
+    if (!at || n < at || (n > at && !fail_sticky))
+        return false;
+    allocation_failed = true;
+    return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t alignment, size_t n);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t alignment, size_t n);
+char *__wrap_strdup(const char *s);
+
+void *__wrap_malloc(size_t n)
+{
+    return allocation_fails() ? NULL : __real_malloc(n);
+}
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(n, size);
+}
+void *__wrap_realloc(void *p, size_t n)
+{
+    return allocation_fails() ? NULL : __real_realloc(p, n);
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t n)
+{
+    return allocation_fails() ? NULL : __real_aligned_alloc(alignment, n);
+}
+char *__wrap_strdup(const char *s)
+{
+    return allocation_fails() ? NULL : __real_strdup(s);
+}
+
+/* SQLite asks for the size of what it was given: kept in front of it. */
+static void *sq_malloc(int n)
+{
+    int64_t *p = allocation_fails() ? NULL : __real_malloc((size_t)n + 16);
+    if (!p)
+        return NULL;
+    *p = n;
+    return p + 2;
+}
+static void sq_free(void *p)
+{
+    if (p)
+        free((int64_t *)p - 2);
+}
+static int sq_size(void *p)
+{
+    return p ? (int)((int64_t *)p)[-2] : 0;
+}
+static void *sq_realloc(void *p, int n)
+{
+    int64_t *q = allocation_fails() ? NULL : __real_realloc((int64_t *)p - 2, (size_t)n + 16);
+    if (!q)
+        return NULL;
+    *q = n;
+    return q + 2;
+}
+static int sq_roundup(int n)
+{
+    return (n + 7) & ~7;
+}
+static int sq_init(void *p)
+{
+    (void)p;
+    return SQLITE_OK;
+}
+static void sq_shutdown(void *p)
+{
+    (void)p;
+}
+
+/* ---- one run ---- */
+
+struct fault {
+    const char *name;
+    int sys_errno;
+    bool sticky, memory;
+};
+static const struct fault FAULTS[] = {
+    {"EIO once", EIO, false, false},       {"EIO for good", EIO, true, false},       {"ENOSPC once", ENOSPC, false, false},
+    {"ENOSPC for good", ENOSPC, true, false}, {"EDQUOT for good", EDQUOT, true, false}, {"EMFILE once", EMFILE, false, false},
+    {"EROFS for good", EROFS, true, false},   {"EINTR once", EINTR, false, false},     {"a short transfer", 0, false, false},
+    {"no memory once", 0, false, true},    {"no memory for good", 0, true, true},
+};
+
+static uint64_t every_call = 1, every_allocation = 40, reference[WORK_STATES], points;
+
+static void arm(struct sim_disk *disk, const struct fault *f, uint64_t n)
+{
+    if (f->memory) {
+        allocations = 0;
+        fail_sticky = f->sticky;
+        allocation_failed = false;
+        fail_allocation = n;
+    } else {
+        sim_disk_fail(disk, n, f->sys_errno, f->sticky);
+    }
+}
+
+static bool disarm(struct sim_disk *disk, const struct fault *f)
+{
+    bool met = f->memory ? allocation_failed : sim_disk_failed(disk);
+    fail_allocation = 0;
+    sim_disk_fail(disk, 0, 0, false);
+    return met;
+}
+
+static void complain(const struct fault *f, uint64_t n, unsigned step, const char *problem)
+{
+    fail_msg("%s at call %llu (met in step %u): the workspace %s", f->name, (unsigned long long)n, step, problem);
+}
+
+/* False when the run ended without meeting the fault. */
+static bool run(const struct fault *f, uint64_t n)
+{
+    struct sim_disk *disk = sim_disk_new(SEED);
+    struct workload w;
+    uint64_t seen;
+    unsigned step = 0;
+    enum br_rc rc = BR_OK;
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, SEED, NULL);
+    workload_init(&w, disk, SEED);
+    arm(disk, f, n);
+    for (; step < STEPS && rc == BR_OK; step++)
+        rc = workload_step(&w, step);
+    bool met = disarm(disk, f);
+    if (rc != BR_OK && !met)
+        complain(f, n, step, w.err.msg);
+    if (rc != BR_OK && !w.err.msg[0])
+        complain(f, n, step, "fails without a word");
+    size_t acked = w.acked;
+    workload_close(&w);
+    if (met) {
+        const char *problem = workload_examine(disk, &reference[acked], 2, &seen);
+        if (problem)
+            complain(f, n, step, problem);
+        workload_init(&w, disk, n);
+        w.acked = seen ? 1 : 0;
+        w.states[1] = seen;
+        for (unsigned more = seen ? 1 : 0; more < 3; more++)
+            if (workload_step(&w, more) != BR_OK)
+                complain(f, n, step, w.err.msg);
+        uint64_t last = w.states[w.acked];
+        workload_close(&w);
+        problem = workload_examine(disk, &last, 1, &seen);
+        if (problem)
+            complain(f, n, step, problem);
+        points++;
+    }
+    sim_disk_free(disk);
+    return met;
+}
+
+static void make_reference(void)
+{
+    struct sim_disk *disk = sim_disk_new(SEED);
+    struct workload w;
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, SEED, NULL);
+    workload_init(&w, disk, SEED);
+    for (unsigned step = 0; step < STEPS; step++)
+        if (workload_step(&w, step) != BR_OK)
+            fail_msg("%s", w.err.msg);
+    memcpy(reference, w.states, sizeof reference);
+    reference[w.acked + 1] = reference[w.acked];
+    workload_close(&w);
+    sim_disk_free(disk);
+}
+
+static void every_point_of_failure_keeps_the_oracle(void **state)
+{
+    (void)state;
+    make_reference();
+    for (size_t i = 0; i < BR_COUNT(FAULTS); i++) {
+        uint64_t before = points, stride = FAULTS[i].memory ? every_allocation : every_call, n = 1 + i % stride;
+        while (run(&FAULTS[i], n))
+            n += stride;
+        printf("%s: %llu points\n", FAULTS[i].name, (unsigned long long)(points - before));
+        assert_true(points > before);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const sqlite3_mem_methods memory = {sq_malloc, sq_free, sq_realloc, sq_size, sq_roundup, sq_init, sq_shutdown, NULL};
+    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &memory) != SQLITE_OK)
+        return 1;
+#ifdef __SANITIZE_ADDRESS__
+    every_call = 10;
+    every_allocation = 200;
+#endif
+    if (argc > 1 && strcmp(argv[1], "--all") == 0)
+        every_call = every_allocation = 1;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_point_of_failure_keeps_the_oracle)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
