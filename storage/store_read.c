@@ -130,7 +130,7 @@ enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t
 {
     sqlite3_stmt *st;
     uint8_t hash[16];
-    int r;
+    int r = SQLITE_DONE;
     enum br_rc rc;
     *found = false;
     br_content_hash(bytes, len, hash);
