@@ -49,6 +49,8 @@ BR_MUST_USE enum br_rc br_home_registry(struct br_home *h, bool create, struct b
 /* The store of a workspace the registry lists, for reading. One that is not there is damage (BR_E_CORRUPT), not "nothing found". */
 BR_MUST_USE enum br_rc br_home_open_store(struct br_home *h, const char *id, struct br_store **out, struct br_err *err);
 BR_MUST_USE enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err);
+/* The directory of workspace id holds the files of another one: refused. uuids tell single files apart, this a whole set of them. */
+BR_MUST_USE enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err);
 /* The store was made with another model than the one in use: refused. */
 BR_MUST_USE enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err);
 

@@ -100,7 +100,17 @@ enum br_rc br_home_open_store(struct br_home *h, const char *id, struct br_store
         rc = br_store_open(h->io, dir, BR_STORE_READ, out, &why);
     if (rc == BR_E_NOTFOUND)
         return br_fail(err, BR_E_CORRUPT, "workspace %s is listed but gone: %s", id, why.msg);
-    return rc == BR_OK ? BR_OK : br_fail(err, rc, "%s", why.msg);
+    if (rc == BR_OK) {
+        struct br_store_info info;
+        rc = br_store_info(*out, &info, &why);
+        if (rc == BR_OK)
+            rc = br_home_check_id(id, &info, &why);
+        if (rc == BR_OK)
+            return BR_OK;
+        br_store_close(*out);
+        *out = NULL;
+    }
+    return br_fail(err, rc, "%s", why.msg);
 }
 
 enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err)
@@ -109,6 +119,13 @@ enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n
     if (len < 0 || (size_t)len >= n)
         return br_fail(err, BR_E_USAGE, "the workspace's path is longer than %zu bytes", n);
     return BR_OK;
+}
+
+enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err)
+{
+    if (strcmp(id, info->workspace_id) == 0)
+        return BR_OK;
+    return br_fail(err, BR_E_CORRUPT, "the directory of workspace %s holds the files of another workspace: restore it from a backup", id);
 }
 
 enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err)

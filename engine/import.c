@@ -674,6 +674,7 @@ static enum br_rc open_stored(struct import *im, const struct br_source_workspac
     enum br_rc rc;
     BR_TRY(br_store_open(im->home->io, dir, BR_STORE_WRITE, &im->writer, err));
     BR_TRY(br_store_info(im->writer, &info, err));
+    BR_TRY(br_home_check_id(w->id, &info, err));
     BR_TRY(br_home_check_model(im->home, &info, err));
     snprintf(im->report->name, sizeof im->report->name, "%s", info.name);
     bool relabel = (im->opt->name && strcmp(im->opt->name, info.name) != 0) || (w->domain && !info.domain[0]);

@@ -140,19 +140,19 @@ enum br_rc br_slack_verify(struct br_store *s, struct br_slack_report *r, struct
     BR_TRY(count_defects(s,
                          "SELECT d.channel_id, d.ts FROM message_metadata d WHERE d.workspace_id = ?1 AND d.cls = 0"
                          " AND d.content_id IS NOT NULL"
-                         " AND NOT EXISTS(SELECT 1 FROM fts_messages_docsize w WHERE w.id = d.content_id)",
+                         " AND NOT EXISTS(SELECT w.sz FROM fts_messages_docsize w WHERE w.id = d.content_id)",
                          "no words for message", &r->wrong_words, r, err));
     BR_TRY(count_defects(s,
                          "SELECT d.channel_id, d.first_ts FROM passages d WHERE d.workspace_id = ?1"
-                         " AND NOT EXISTS(SELECT 1 FROM fts_passages_docsize w WHERE w.id = d.content_id)",
+                         " AND NOT EXISTS(SELECT w.sz FROM fts_passages_docsize w WHERE w.id = d.content_id)",
                          "no words for passage", &r->wrong_words, r, err));
     BR_TRY(count_defects(s,
-                         "SELECT 'document', w.id FROM fts_messages_docsize w WHERE NOT EXISTS(SELECT 1"
+                         "SELECT 'document', w.id FROM fts_messages_docsize w WHERE w.sz IS NOT NULL AND NOT EXISTS(SELECT 1"
                          " FROM message_metadata m INDEXED BY messages_by_content"
                          " WHERE m.workspace_id = ?1 AND m.content_id = w.id AND m.cls = 0)",
                          "words of no", &r->wrong_words, r, err));
     BR_TRY(count_defects(s,
-                         "SELECT 'document', w.id FROM fts_passages_docsize w WHERE NOT EXISTS(SELECT 1"
+                         "SELECT 'document', w.id FROM fts_passages_docsize w WHERE w.sz IS NOT NULL AND NOT EXISTS(SELECT 1"
                          " FROM passages p INDEXED BY passages_by_content WHERE p.workspace_id = ?1 AND p.content_id = w.id)",
                          "words of no", &r->wrong_words, r, err));
     BR_TRY(br_slack_int(s, "SELECT count(*) FROM dirty_threads WHERE workspace_id = ?1", &dirty, err));

@@ -5,6 +5,7 @@
  * device sector with one already acknowledged, secure_delete so that a deleted row leaves no bytes in its page. */
 #include "sql.h"
 
+#include "authorizer.h"
 #include "store_core.h"
 
 #include <errno.h>
@@ -13,9 +14,6 @@
 #include <string.h>
 
 #define BUSY_MS 5000 /* readers wait this long for another connection's recovery or last checkpoint */
-#define CACHE_KIB 16384
-#define STR_(x) #x
-#define STR(x) STR_(x)
 
 static bool uri_plain(unsigned char c)
 {
@@ -59,11 +57,47 @@ void br_sql_bind_bitmap(sqlite3_stmt *st, int i, const struct br_bitmap *b)
     sqlite3_bind_pointer(st, i, (void *)(uintptr_t)b, BITMAP_POINTER, NULL);
 }
 
+/* What no connection of ours needs, and what keeps a hostile schema from doing anything. */
+static void harden(sqlite3 *db, const struct br_guard *guard)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    br_guard_limits(db, guard != NULL);
+    if (guard)
+        br_guard_install(guard, db);
+}
+
+enum br_rc br_sql_open_memory(sqlite3 **out, struct br_err *err)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        enum br_rc rc = db ? br_sql_fail(db, err, NULL, "cannot open a database in memory") : br_fail_nomem(err);
+        sqlite3_close(db);
+        return rc;
+    }
+    *out = db;
+    return BR_OK;
+}
+
 enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mode mode, sqlite3 **out,
                        struct br_err *err)
 {
+    return br_sql_open_guarded(io, path, mode, NULL, out, err);
+}
+
+enum br_rc br_sql_open_guarded(const struct br_io *io, const char *path, enum br_sql_mode mode, struct br_guard *guard,
+                               sqlite3 **out, struct br_err *err)
+{
     static const int flags[] = {SQLITE_OPEN_READONLY, SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE,
                                 SQLITE_OPEN_READWRITE, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE};
+    enum br_rc rc = guard ? br_guard_prepare(guard, err) : BR_OK;
+    if (rc != BR_OK)
+        return rc;
     char *uri = uri_of(path, mode);
     if (!uri)
         return br_fail_nomem(err);
@@ -71,21 +105,19 @@ enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mod
     int r = sqlite3_open_v2(uri, &db, flags[mode] | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                             io->sqlite_vfs);
     free(uri);
-    enum br_rc rc = BR_OK;
     if (!db)
         return br_fail_nomem(err);
     if (r != SQLITE_OK)
         BR_TRY(br_sql_fail(db, err, path, "cannot open"));
     sqlite3_busy_timeout(db, BUSY_MS);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    harden(db, guard);
     if (mode == BR_SQL_ALONE) { /* first: other pragmas read the file already */
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* a reader writes nothing */
         BR_TRY(br_sql_exec(db, "PRAGMA locking_mode=EXCLUSIVE", path, err));
     }
     BR_TRY(br_sql_exec(db,
                        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=FILE;"
-                       "PRAGMA cache_size=-" STR(CACHE_KIB),
+                       "PRAGMA cache_size=" BR_SQL_CACHE_SIZE,
                        path, err));
     if (sqlite3_create_function_v2(db, "in_bitmap", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, in_bitmap,
                                    NULL, NULL, NULL) != SQLITE_OK)
@@ -199,7 +231,7 @@ enum br_rc br_stmt_cache_get(struct br_stmt_cache *c, sqlite3 *db, const char *s
         sqlite3_stmt *st;
         if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL) != SQLITE_OK)
             return br_sql_fail(db, err, path, "cannot query");
-        BR_ASSERT(st != NULL);
+        BR_ASSERT(st != NULL && sqlite3_stmt_isexplain(st) == 0);
         *e = (struct br_stmt_entry){.sql = sql, .st = st};
         c->n++;
     }

@@ -8,6 +8,8 @@
 
 #include <sqlite3.h>
 
+#define BR_SQL_CACHE_SIZE "-16384" /* of every connection; negative: KiB */
+
 enum br_sql_mode {
     BR_SQL_READ,
     BR_SQL_IMMUTABLE, /* read without locks or WAL: only for media nobody can write */
@@ -21,6 +23,12 @@ BR_MUST_USE enum br_rc br_sql_open(const struct br_io *io, const char *path, enu
                                    struct br_err *err);
 /* For the SQL function in_bitmap(n, ?i) that every connection has; borrowed until the reset. */
 void br_sql_bind_bitmap(sqlite3_stmt *st, int i, const struct br_bitmap *b);
+/* The same with an authorizer (authorizer.h) from before the first statement to the end; for the reading modes. guard lives on. */
+struct br_guard;
+BR_MUST_USE enum br_rc br_sql_open_guarded(const struct br_io *io, const char *path, enum br_sql_mode mode,
+                                           struct br_guard *guard, sqlite3 **out, struct br_err *err);
+/* An empty database in memory, touching no file. */
+BR_MUST_USE enum br_rc br_sql_open_memory(sqlite3 **out, struct br_err *err);
 /* From the connection's last error; path may be NULL. */
 enum br_rc br_sql_fail(sqlite3 *db, struct br_err *err, const char *path, const char *what);
 BR_MUST_USE enum br_rc br_sql_exec(sqlite3 *db, const char *sql, const char *path, struct br_err *err);

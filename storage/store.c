@@ -5,6 +5,7 @@
  * no workspace yet: opening says there is none, and creating starts over on top of the leftovers.
  *
  * Opening costs the same for one message or a million: headers, one row and two file sizes are looked at. */
+#include "authorizer.h"
 #include "store_core.h"
 
 #include <errno.h>
@@ -132,9 +133,9 @@ static enum br_rc has_store(sqlite3 *db, const char *path, bool *has, struct br_
     BR_TRY(br_sql_int(db, "PRAGMA application_id", path, &app, err));
     BR_TRY(br_sql_int(db, "PRAGMA user_version", path, &version, err));
     if (app == 0 && version == 0) {
-        int64_t tables;
-        BR_TRY(br_sql_int(db, "SELECT count(*) FROM sqlite_master", path, &tables, err));
-        return tables == 0 ? BR_OK : br_fail(err, BR_E_CORRUPT, "%s is not a database of this program", path);
+        int64_t changes; /* of the schema, ever */
+        BR_TRY(br_sql_int(db, "PRAGMA schema_version", path, &changes, err));
+        return changes == 0 ? BR_OK : br_fail(err, BR_E_CORRUPT, "%s is not a database of this program", path);
     }
     if (app != BR_STORE_APPLICATION_ID)
         return br_fail(err, BR_E_CORRUPT, "%s is not a database of this program", path);
@@ -160,7 +161,8 @@ static bool wal_has_bytes(const struct br_io *io, const char *db_path)
 
 static enum br_rc try_db(struct br_store *s, const char *path, enum br_sql_mode mode, bool *has, struct br_err *err)
 {
-    enum br_rc rc = br_sql_open(s->io, path, mode, &s->db, err);
+    static struct br_guard guard = {.schemas = br_store_schemas};
+    enum br_rc rc = br_sql_open_guarded(s->io, path, mode, &guard, &s->db, err);
     if (rc == BR_OK)
         rc = has_store(s->db, path, has, err);
     if (rc != BR_OK) {
@@ -246,7 +248,10 @@ enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64
     info->dim = (uint32_t)dim;
     copy_column(st, 10, info->name, sizeof(info->name));
     copy_column(st, 11, info->domain, sizeof(info->domain));
+    bool another = sqlite3_step(st) == SQLITE_ROW;
     sqlite3_reset(st);
+    if (another)
+        return br_fail(err, BR_E_CORRUPT, "%s/metadata.db holds more than one workspace: restore it from a backup", s->dir);
     if (next_content_id)
         *next_content_id = (uint64_t)next_id;
     if (!br_workspace_id_ok(info->workspace_id) || generation < 1 || content_tail < BR_LOG_HEADER || next_id < 1 ||
@@ -304,10 +309,9 @@ static enum br_rc make_tables(struct br_store *s, const struct br_store_spec *sp
     sqlite3_stmt *st;
     char pragmas[96];
     BR_TRY(br_sql_exec(s->db, "BEGIN IMMEDIATE", path, err));
-    for (const char *const *ddl = br_core_schema; *ddl; ddl++)
-        BR_TRY(br_sql_exec(s->db, *ddl, path, err));
-    for (const char *const *ddl = br_slack_schema; *ddl; ddl++)
-        BR_TRY(br_sql_exec(s->db, *ddl, path, err));
+    for (const char *const *const *schema = br_store_schemas; *schema; schema++)
+        for (const char *const *ddl = *schema; *ddl; ddl++)
+            BR_TRY(br_sql_exec(s->db, *ddl, path, err));
     BR_TRY(br_store_stmt(s,
                          "INSERT INTO store(workspace_id, uuid, generation, content_tail, vector_tail,"
                          " next_content_id, last_seq, model_id, dim, name, domain, created_at)"

@@ -20,6 +20,7 @@ BR_MUST_USE enum br_rc br_store_step_done(struct br_store *s, sqlite3_stmt *st, 
 /* Schema as data: one entry a table; core tables in store_schema.c, Slack tables in slack_schema.c. Each STRICT, keys led by workspace_id. */
 extern const char *const br_core_schema[];  /* NULL-terminated */
 extern const char *const br_slack_schema[]; /* NULL-terminated */
+extern const char *const *const br_store_schemas[]; /* all of metadata.db, in the order of creation; NULL-terminated */
 /* The content hash used to find equal text: XXH3 128 bit, 16 bytes. */
 void br_content_hash(const void *bytes, size_t len, uint8_t out[16]);
 

@@ -65,3 +65,5 @@ const char *const br_core_schema[] = {
     "CREATE INDEX slots_by_kill ON slots(workspace_id, seq_killed) WHERE seq_killed IS NOT NULL",
     NULL,
 };
+
+const char *const *const br_store_schemas[] = {br_core_schema, br_slack_schema, NULL};
