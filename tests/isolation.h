@@ -32,12 +32,12 @@ static inline void iso_write(const char *dir, const char *name, const char *text
     assert_int_equal(fclose(f), 0);
 }
 
-/* x: 'a' or 'b'. @ stands for it, ^ for its capital. */
+/* x: 'a' or 'b'. @ stands for it (but not in a mention, <@), ^ for its capital. */
 static inline char *iso_fill(char x, const char *pattern, char *out, size_t n)
 {
     size_t i = 0;
-    for (; *pattern && i + 1 < n; pattern++)
-        out[i++] = *pattern == '@' ? x : *pattern == '^' ? (char)toupper((unsigned char)x) : *pattern;
+    for (char before = 0; *pattern && i + 1 < n; before = *pattern++)
+        out[i++] = *pattern == '@' && before != '<' ? x : *pattern == '^' ? (char)toupper((unsigned char)x) : *pattern;
     out[i] = 0;
     return out;
 }
