@@ -1,23 +1,32 @@
-/* registry.c - which workspaces a home directory holds.
+/* registry.c - which workspaces a home directory holds, and registry.db, which also keeps the app's installations (installations.c).
  *
- * registry.db is a convenience: names for ids. The truth is workspaces/<id>/metadata.db. So when registry.db is absent
+ * About workspaces registry.db is a convenience: names for ids. The truth is workspaces/<id>/metadata.db. So when registry.db is absent
  * or unreadable the directories are listed instead, each with the label its own store holds, and a writer makes the
- * registry anew from them; the damaged file is kept as registry.db.damaged. */
-#include "registry.h"
+ * registry anew from them; the damaged file is kept as registry.db.damaged. Installations are nowhere else: they come back by installing
+ * the app again.
+ *
+ * user_version: 1 workspaces; 2 and installations. A writer takes 1 to 2 in one transaction; a reader of 1 sees no installations. */
+#include "registry_int.h"
 
-#include "store_core.h"
+#include "authorizer.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct br_registry {
-    const struct br_io *io;
-    char *home;
-    char db_path[BR_PATH_MAX];
-    sqlite3 *db; /* NULL: the directories are the registry */
+#define VERSION 2
+
+/* Keys here tell workspaces and tenants apart, so none is led by a workspace. */
+static const char *const workspaces_ddl[] = {
+    "CREATE TABLE IF NOT EXISTS workspaces("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " name TEXT NOT NULL,"
+    " created_at INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID",
+    NULL,
 };
+static const char *const *const schemas[] = {workspaces_ddl, br_installation_ddl, NULL};
 
 static enum br_rc path_of(const struct br_registry *r, const char *tail, char *out, size_t n, struct br_err *err)
 {
@@ -148,18 +157,19 @@ static enum br_rc add_cb(void *ctx, const char *id, const char *name)
     return br_registry_add(ctx, id, name, NULL);
 }
 
-/* The table and a row for every directory there is, in one transaction: half a registry would hide workspaces for good. */
-static enum br_rc make_table(struct br_registry *r, struct br_err *err)
+/* The tables that are missing, and for a new registry a row for every directory there is, in one transaction: half a registry would hide
+ * workspaces for good. */
+static enum br_rc make_tables(struct br_registry *r, bool is_new, struct br_err *err)
 {
     enum br_rc rc;
     char pragmas[96];
-    snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=1", BR_REGISTRY_APPLICATION_ID);
+    snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d", BR_REGISTRY_APPLICATION_ID, VERSION);
     BR_TRY(br_sql_exec(r->db, "BEGIN IMMEDIATE", r->db_path, err));
-    BR_TRY(br_sql_exec(r->db,
-                       "CREATE TABLE IF NOT EXISTS workspaces(id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
-                       " created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-                       r->db_path, err));
-    BR_TRY(each_directory(r, add_cb, r, err));
+    for (const char *const *const *schema = schemas; *schema; schema++)
+        for (const char *const *ddl = *schema; *ddl; ddl++)
+            BR_TRY(br_sql_exec(r->db, *ddl, r->db_path, err));
+    if (is_new)
+        BR_TRY(each_directory(r, add_cb, r, err));
     BR_TRY(br_sql_exec(r->db, pragmas, r->db_path, err));
     BR_TRY(br_sql_exec(r->db, "COMMIT", r->db_path, err));
     return BR_OK;
@@ -172,6 +182,7 @@ err:
 /* Opens registry.db and looks whether it is one. *usable false without an error: absent or damaged. */
 static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, struct br_err *err)
 {
+    static struct br_guard guard = {.schemas = schemas};
     struct br_err why = {0};
     int64_t app = 0, version = 0;
     enum br_rc rc;
@@ -179,23 +190,26 @@ static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, stru
     *usable = false;
     if (r->io->stat(r->io->ctx, r->db_path, &st) < 0 && !create)
         return BR_OK;
-    BR_TRY(br_sql_open(r->io, r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, &r->db, &why));
+    BR_TRY(br_sql_open_guarded(r->io, r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, create ? NULL : &guard, &r->db, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA application_id", r->db_path, &app, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA user_version", r->db_path, &version, &why));
     if (create && sqlite3_db_readonly(r->db, "main") == 1)
         BR_TRY(br_fail(err, BR_E_IO, "the home directory %s is read-only", r->home));
-    if (version > 1)
+    if (version > VERSION)
         BR_TRY(br_fail(err, BR_E_DATA, "%s was made by a newer program", r->db_path));
     if (app == 0 && version == 0) {
         if (create)
-            BR_TRY(make_table(r, &why));
+            BR_TRY(make_tables(r, true, &why));
         *usable = create;
     } else {
         *usable = app == BR_REGISTRY_APPLICATION_ID;
+        if (*usable && create && version < VERSION)
+            BR_TRY(make_tables(r, false, &why));
     }
+    r->has_installations = create || version >= 2;
     if (*usable) {
         int64_t n;
-        BR_TRY(br_sql_int(r->db, "SELECT count(*) FROM workspaces", r->db_path, &n, &why));
+        BR_TRY(br_sql_int(r->db, "SELECT count(id) FROM workspaces", r->db_path, &n, &why));
         int e = create ? r->io->chmod(r->io->ctx, r->db_path, 0600) : 0;
         if (e < 0)
             return br_fail_errno(err, -e, "cannot protect %s", r->db_path);
