@@ -44,12 +44,34 @@ struct br_ckpt_header {
     uint8_t zero[BR_CKPT_HEADER - 236];
     uint32_t header_crc32c; /* of all bytes before it */
 };
-_Static_assert(sizeof(struct br_ckpt_section) == 24, "section size");
-_Static_assert(offsetof(struct br_ckpt_header, generation) == 32, "generation");
-_Static_assert(offsetof(struct br_ckpt_header, count) == 72, "count");
-_Static_assert(offsetof(struct br_ckpt_header, section) == 112, "section table");
-_Static_assert(offsetof(struct br_ckpt_header, header_crc32c) == BR_CKPT_HEADER - 4, "header checksum");
-_Static_assert(sizeof(struct br_ckpt_header) == BR_CKPT_HEADER, "header size");
+_Static_assert(sizeof(struct br_ckpt_section) == 24, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_section, offset) == 0, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_section, length) == 8, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_section, row_size) == 16, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_section, crc32c) == 20, "table in ckpt_write.c");
+_Static_assert(sizeof(struct br_ckpt_header) == BR_CKPT_HEADER, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, magic) == 0, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, version) == 8, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, endian) == 12, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, store_uuid) == 16, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, generation) == 32, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, applied_seq) == 40, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, file_size) == 48, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, slot_end) == 56, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, seed) == 64, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, count) == 72, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, live) == 76, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, dim) == 80, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, M) == 84, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, ef_construction) == 88, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, entry) == 92, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, max_level) == 96, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, upper_count) == 100, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, scale) == 104, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, n_sections) == 108, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, section) == 112, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, zero) == 232, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, header_crc32c) == 4092, "table in ckpt_write.c");
 
 const char *br_ckpt_section_name(enum br_ckpt_section_id id);
 /* Reads a whole mapped file; the name of the first section whose checksum is wrong, or NULL. */

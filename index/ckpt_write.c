@@ -1,32 +1,54 @@
 /* ckpt_write.c - the graph to a file: temporary name, sync, rename, sync of the directory.
  *
- *   offset   bytes          meaning
- *   0        8              magic "BRGRAPH\n"
- *   8        4              format version, 1
- *   12       4              endian tag 0x01020304
- *   16       16             uuid of the store
- *   32       8, 8           generation of the vector log; journal sequence that the graph includes
- *   48       8              size of this file
- *   56       8              one past the highest slot
- *   64       8              seed of the levels
- *   72       4, 4           nodes; live nodes
- *   80       4, 4, 4        dimension; M; ef_construction
- *   92       4, 4, 4        entry point; top level; upper link records
- *   104      4              scale of the codes, float32
- *   108      4              number of sections, 5
- *   112      5 x 24         section: offset 8, length 8, row size 4, crc32c 4
- *   232      ...            zeros
- *   4092     4              crc32c of bytes 0..4091
- *   4096                    sections, each at a multiple of 64, zeros between:
- *     codes      stride     component + 128 a byte, padded with 128 to a multiple of 64
- *     links0     8 M        ids of neighbours at level 0, u32; 0xffffffff ends a record that is not full
- *     upper      4 M        the same for levels 1.., a node's levels together, in node order
- *     slots      8          slot of each node, increasing
- *     meta       20         struct br_node_meta: residual, sum, sum of squares, first upper record, level, flags,
- *                           links to the node
+ * Header
+ *   offset  size    meaning
+ *        0     8    magic "BRGRAPH\n"
+ *        8     4    format version, 1
+ *       12     4    endian tag 0x01020304
+ *       16    16    uuid of the store
+ *       32     8    generation of the vector log
+ *       40     8    journal sequence that the graph includes
+ *       48     8    size of this file
+ *       56     8    one past the highest slot
+ *       64     8    seed of the levels
+ *       72     4    nodes
+ *       76     4    live nodes
+ *       80     4    dimension
+ *       84     4    M
+ *       88     4    ef_construction
+ *       92     4    entry point
+ *       96     4    top level
+ *      100     4    upper link records
+ *      104     4    scale of the codes, float32
+ *      108     4    number of sections, 5
+ *      112     5 x 24 sections: offset 8, length 8, row size 4, CRC-32C of the length bytes 4
+ *      232  3860    zeros
+ *     4092     4    CRC-32C of bytes 0..4091
+ *     4096          sections, each at a multiple of 64, zeros between
+ * Sections, in this order
+ *   name    row size  rows          meaning of a row
+ *   codes   stride    nodes         component + 128 a byte, padded with 128 to a multiple of 64
+ *   links0  8 M       nodes         ids of neighbours at level 0, u32; 0xffffffff ends a record that is not full
+ *   upper   4 M       upper records the same for levels 1.., a node's levels together, in node order
+ *   slots   8         nodes         slot of the node, increasing
+ *   meta    20        nodes         struct br_node_meta:
+ *     offset  size    meaning
+ *          0     4    residual of quantisation, float32
+ *          4     4    sum of the codes, signed
+ *          8     4    sum of their squares
+ *         12     4    first upper record
+ *         16     1    level
+ *         17     1    flags
+ *         18     2    links to the node at level 0, no more counted once at the maximum
  *
- * Equal graphs give equal bytes. The file is valid only once the caller's commit names it; until then a crash leaves
- * at most a file that nobody reads. */
+ * Valid when
+ *   1. the store's row in SQLite names the file, and uuid, generation and sequence are that row's (engine/graph.c);
+ *   2. magic, version and endian tag are those above, the header's CRC is right, and the file has exactly the size stated;
+ *   3. counts, entry point, levels, dimension, M, ef_construction and scale are possible ones (ckpt_open.c);
+ *   4. the five sections are in order, aligned, inside the file, and of the lengths that the counts ask for;
+ *   5. every section's CRC is right and the graph is sound: looked at by verify --deep alone. Until then each id read from a section is
+ *      bounds-checked, so that damage costs answers and never memory.
+ * Equal graphs give equal bytes. Until 1 a crash leaves at most a file that nobody reads. */
 #include "base/crc32c.h"
 #include "ckpt_int.h"
 #include "hnsw_int.h"

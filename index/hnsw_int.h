@@ -37,7 +37,14 @@ struct br_node_meta {
     uint8_t flags;
     uint16_t in_links; /* level-0 links to this node; stays at BR_IN_LINKS_MANY once there */
 };
-_Static_assert(sizeof(struct br_node_meta) == 20, "meta section row");
+_Static_assert(sizeof(struct br_node_meta) == 20, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, residual) == 0, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, sum) == 4, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, sum2) == 8, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, upper) == 12, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, level) == 16, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, flags) == 17, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, in_links) == 18, "table in ckpt_write.c");
 
 struct br_segs {
     char **seg;

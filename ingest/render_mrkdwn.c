@@ -661,9 +661,7 @@ static const char *label_in_source(struct br_render *r, const char *prefix, cons
     char token[2 * ID_MAX];
     if (!r->source || !is_id(id, strlen(id)) || r->lookups++ >= LOOKUPS_MAX)
         return NULL;
-    strcpy(token, prefix);
-    strcat(token, id);
-    strcat(token, "|");
+    snprintf(token, sizeof token, "%s%s|", prefix, id); /* is_id bounds it */
     const char *found = strstr(r->source, token);
     if (!found)
         return NULL;

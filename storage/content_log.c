@@ -7,8 +7,12 @@
  *        8    8  content id
  *       16    8  low half of the XXH3-128 of the bytes
  *       24    n  the bytes
- * A record is valid when a live row of the table `content` names its offset, id, length and hash, and all of them agree
- * with what is here. A batch starts on a page of its own, so that no page with acknowledged bytes is written again. */
+ *   24 + n 0..7  zeros, to a multiple of 8
+ * Valid when
+ *   1. a row of the table `content` that is not dead names its offset, and offset + size is within the committed tail;
+ *   2. length and id here are those of the row, and the CRC is right;
+ *   3. the XXH3-128 of the bytes is the row's hash, and its low half is the checksum here.
+ * The padding proves nothing. A batch starts on a page of its own, so that no page with acknowledged bytes is written again. */
 #include "content_log.h"
 
 #include "base/crc32c.h"
@@ -26,9 +30,11 @@ struct record_header {
     uint32_t length, crc;
     uint64_t content_id, checksum;
 };
-_Static_assert(sizeof(struct record_header) == 24 && offsetof(struct record_header, content_id) == 8 &&
-                   offsetof(struct record_header, checksum) == 16,
-               "offsets of the table above");
+_Static_assert(sizeof(struct record_header) == 24, "table above");
+_Static_assert(offsetof(struct record_header, length) == 0, "table above");
+_Static_assert(offsetof(struct record_header, crc) == 4, "table above");
+_Static_assert(offsetof(struct record_header, content_id) == 8, "table above");
+_Static_assert(offsetof(struct record_header, checksum) == 16, "table above");
 
 void br_content_hash(const void *bytes, size_t len, uint8_t out[16])
 {

@@ -12,8 +12,11 @@
  *       48    8  stride in bytes (content: 0)
  *       56 4036  zero
  *     4092    4  CRC-32C of bytes 0..4091
- * A header is valid when all of it equals what the store expects. It is written once, before SQLite names the file,
- * and never again; what follows it is valid only as far as SQLite says. */
+ * Valid when
+ *   1. the file has at least 4096 bytes;
+ *   2. magic, version and endian tag are those above, and the CRC is right;
+ *   3. uuid, generation, dimension, element type and stride equal what the store's row in SQLite says.
+ * It is written once, before SQLite names the file, and never again; what follows it is valid only as far as SQLite says. */
 #include "log_file.h"
 
 #include "base/crc32c.h"
@@ -40,10 +43,16 @@ struct header {
     uint32_t crc;
 };
 _Static_assert(sizeof(struct header) == BR_LOG_HEADER, "the header is one page");
-_Static_assert(offsetof(struct header, uuid) == 16 && offsetof(struct header, generation) == 32 &&
-                   offsetof(struct header, dim) == 40 && offsetof(struct header, stride) == 48 &&
-                   offsetof(struct header, crc) == 4092,
-               "offsets of the table above");
+_Static_assert(offsetof(struct header, magic) == 0, "table above");
+_Static_assert(offsetof(struct header, version) == 8, "table above");
+_Static_assert(offsetof(struct header, endian) == 12, "table above");
+_Static_assert(offsetof(struct header, uuid) == 16, "table above");
+_Static_assert(offsetof(struct header, generation) == 32, "table above");
+_Static_assert(offsetof(struct header, dim) == 40, "table above");
+_Static_assert(offsetof(struct header, element) == 44, "table above");
+_Static_assert(offsetof(struct header, stride) == 48, "table above");
+_Static_assert(offsetof(struct header, zero) == 56, "table above");
+_Static_assert(offsetof(struct header, crc) == 4092, "table above");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little endian and mapped as they are");
 
 static void header_fill(struct header *h, const struct br_log_identity *id)

@@ -388,11 +388,11 @@ static enum br_rc find_cb(void *ctx, const char *id, const char *name)
     f->total++;
     list_one(f, id, name);
     if (!f->key || strcmp(id, f->key) == 0) {
-        strcpy(f->id, id); /* an id beats every name */
+        snprintf(f->id, sizeof(f->id), "%s", id); /* an id beats every name */
         f->exact++;
     } else if (name && *name && strcmp(name, f->key) == 0) {
         if (!f->exact)
-            strcpy(f->id, id);
+            snprintf(f->id, sizeof(f->id), "%s", id);
         f->by_name++;
     }
     return BR_OK;

@@ -26,17 +26,18 @@ static char *uri_of(const char *path, enum br_sql_mode mode)
     static const char *const mode_text[] = {"ro", "ro&immutable=1", "rw", "rw", "rwc"};
     while (path[0] == '/' && path[1] == '/')
         path++; /* two slashes would start an authority */
-    char *uri = malloc(strlen(path) * 3 + 64);
+    size_t room = strlen(path) * 3 + 64;
+    char *uri = malloc(room);
     if (!uri)
         return NULL;
-    char *p = uri + sprintf(uri, "file:");
+    size_t n = (size_t)snprintf(uri, room, "file:");
     for (; *path; path++) {
         if (uri_plain((unsigned char)*path))
-            *p++ = *path;
+            uri[n++] = *path;
         else
-            p += sprintf(p, "%%%02X", (unsigned char)*path);
+            n += (size_t)snprintf(uri + n, room - n, "%%%02X", (unsigned char)*path);
     }
-    sprintf(p, "?psow=0&mode=%s", mode_text[mode]);
+    snprintf(uri + n, room - n, "?psow=0&mode=%s", mode_text[mode]);
     return uri;
 }
 

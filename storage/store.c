@@ -411,7 +411,7 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
     r = io->chmod(io->ctx, path, 0600);
     if (r < 0)
         BR_TRY(br_fail_errno(err, -r, "cannot protect %s", path));
-    strcpy(s->workspace_id, spec->workspace_id);
+    snprintf(s->workspace_id, sizeof(s->workspace_id), "%s", spec->workspace_id);
     s->dim = spec->dim;
     s->generation = 1;
     r = io->random(io->ctx, s->uuid, 16);

@@ -3,7 +3,10 @@
  *   offset              size    meaning
  *   0                   4096    header (log_file.c)
  *   4096 + s * stride   stride  slot s: dim float32, little endian; stride = 4 * dim
- * A row is valid when a live row of the table `slots` names its slot and checksum (XXH3-64 of the row). Every batch
+ * Valid when
+ *   1. a row of the table `slots` with seq_killed NULL names the slot, and the slot is below the committed tail;
+ *   2. the XXH3-64 of the row is that row's vector_checksum.
+ * Every batch
  * starts on a page of its own, so that no page with acknowledged rows is written again. The slots up to there belong to the batch
  * before, are never live, and hold zeros: a scan may read every row below the tail. */
 #include "vector_log.h"

@@ -35,15 +35,12 @@ static struct br_search_options options_of(const struct args *a)
 /* The words of the line, joined by spaces; for the caller to free. */
 static char *join(const struct arg_list *words)
 {
-    size_t len = 1;
+    size_t len = 1, n = 0;
     for (size_t i = 0; i < words->count; i++)
         len += strlen(words->items[i]) + 1;
-    char *s = malloc(len), *p = s;
-    for (size_t i = 0; s && i < words->count; i++) {
-        if (i > 0)
-            *p++ = ' ';
-        p = stpcpy(p, words->items[i]);
-    }
+    char *s = calloc(1, len);
+    for (size_t i = 0; s && i < words->count; i++)
+        n += (size_t)snprintf(s + n, len - n, "%s%s", i > 0 ? " " : "", words->items[i]);
     return s;
 }
 

@@ -1,3 +1,4 @@
+/* gemm_avx2.c - the integer matrix product for AVX2; same results, bit for bit, as gemm_scalar.c. */
 #include "embed/gemm.h"
 #include <immintrin.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* gemm_scalar.c - the integer matrix product in plain C: what the SIMD variants have to equal. */
 #include "embed/gemm.h"
 static void run(const uint8_t *a, size_t rows, size_t k_len, const int8_t *panels, size_t n, int32_t *acc, int16_t *scratch)
 {

@@ -1,13 +1,42 @@
 /* model_file.c - opening the product's model file: everything is used where it lies, nothing is parsed or copied.
  *
- * Little-endian. offset 0: struct br_model_header, 8,336 bytes; then sections, each at a multiple of 64.
- *   0 magic "BRMODEL1" · 8 endian tag 0x01020304 · 12 version 1 · 16 hidden, layers, heads, ffn, vocab, max_seq, positions, pooling (1 = mean)
- *   48 name[64] · 112 id[65]: sha256 over all sections' bytes, hex · 177 source_sha256[65]: of model.safetensors · 242 licence[64]
- *   306 origin[128] · 434 unicode[64] · 498 query and document prefix, 64 each · 628 section count · 632 crc32c of the header
- *   640 (after alignment) file size · 648 sections: tag, layer, offset, bytes, crc32c, zero
- * A file is valid if magic, endian tag, version and header crc are right, its size is the one stated, dimensions are within limits, every section
- * lies inside, aligned and has the size its tag demands, and (for a file given by path) both sha256 are 64 hex digits, every section's crc is
- * right, every float finite and every sum of weights possible. */
+ * Header, little-endian
+ *   offset  size      meaning
+ *        0     8      magic "BRMODEL1"
+ *        8     4      endian tag 0x01020304
+ *       12     4      version, 1
+ *       16     4      hidden size, the dimension of the vectors
+ *       20     4      layers
+ *       24     4      heads
+ *       28     4      size of the feed-forward layer
+ *       32     4      tokens of the vocabulary
+ *       36     4      most tokens of a text
+ *       40     4      positions
+ *       44     4      pooling, 1: mean
+ *       48    64      name
+ *      112    65      id: SHA-256 over all sections' bytes, hex
+ *      177    65      SHA-256 of model.safetensors, hex
+ *      242    64      licence
+ *      306   128      origin
+ *      434    64      Unicode tables of the tokenizer
+ *      498    64      prefix of queries
+ *      562    64      prefix of documents
+ *      626     2      zero
+ *      628     4      number of sections
+ *      632     4      CRC-32C of the header with this field zero
+ *      636     4      zero
+ *      640     8      size of this file
+ *      648   240 x 32 sections: tag 4, layer 4, offset 8, bytes 8, CRC-32C 4, zero 4
+ *     8328     8      zero
+ *     8336            sections, each at a multiple of 64; what a tag's section holds is in model_file.h
+ * Valid when
+ *   1. magic, endian tag and version are those above, and the header's CRC is right;
+ *   2. the file has exactly the size stated;
+ *   3. dimensions and number of sections are within limits;
+ *   4. every section is inside the file, aligned, and has the size that its tag and the dimensions ask for;
+ *   5. no section is missing;
+ *   6. and in a file given by path (the built-in one is part of the program) both SHA-256 are 64 hex digits, every section's CRC is right, every
+ *      float finite and every sum of weights possible. */
 #include "embed/model_file.h"
 
 #include "base/crc32c.h"

@@ -39,6 +39,40 @@ struct br_model_header {
     char rest[8];
 };
 
+_Static_assert(sizeof(struct br_section) == 32, "table in model_file.c");
+_Static_assert(offsetof(struct br_section, tag) == 0, "table in model_file.c");
+_Static_assert(offsetof(struct br_section, layer) == 4, "table in model_file.c");
+_Static_assert(offsetof(struct br_section, offset) == 8, "table in model_file.c");
+_Static_assert(offsetof(struct br_section, bytes) == 16, "table in model_file.c");
+_Static_assert(offsetof(struct br_section, crc) == 24, "table in model_file.c");
+_Static_assert(offsetof(struct br_section, zero) == 28, "table in model_file.c");
+_Static_assert(sizeof(struct br_model_header) == 8336, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, magic) == 0, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, endian) == 8, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, version) == 12, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, hidden) == 16, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, layers) == 20, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, heads) == 24, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, ffn) == 28, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, vocab) == 32, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, max_seq) == 36, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, positions) == 40, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, pooling) == 44, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, name) == 48, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, id) == 112, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, source_sha256) == 177, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, licence) == 242, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, origin) == 306, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, unicode) == 434, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, prefix_query) == 498, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, prefix_document) == 562, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, zero) == 626, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, n_sections) == 628, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, header_crc) == 632, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, file_bytes) == 640, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, sections) == 648, "table in model_file.c");
+_Static_assert(offsetof(struct br_model_header, rest) == 8328, "table in model_file.c");
+
 /* Where a section's bytes go or come from. */
 void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_t out);
 
