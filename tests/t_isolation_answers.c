@@ -172,13 +172,14 @@ static const char *const questions[][MAX_WORDS] = {
     {"verify", W, "--deep", "--json"},
 };
 
-/* What the home with A alone says; asked once. */
-static const struct outcome *alone_says(size_t question)
+/* What the home with both says, and the one with A alone; asked once. */
+static const struct outcome *says(bool both, size_t question)
 {
-    static struct outcome said[sizeof questions / sizeof *questions];
-    if (!said[question].out)
-        said[question] = ask(iso.alone, questions[question]);
-    return &said[question];
+    static struct outcome said[2][sizeof questions / sizeof *questions];
+    struct outcome *o = &said[both][question];
+    if (!o->out)
+        *o = ask(both ? iso.both : iso.alone, questions[question]);
+    return o;
 }
 
 static void every_answer_is_that_of_a_home_with_one_workspace(void **state)
@@ -186,10 +187,9 @@ static void every_answer_is_that_of_a_home_with_one_workspace(void **state)
     (void)state;
     size_t answered = 0;
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
-        struct outcome both = ask(iso.both, questions[i]);
-        assert_same(questions[i], &both, alone_says(i));
-        answered += both.status == 0 && iso_has(both.out, strlen(both.out), CANARY_A);
-        done(&both);
+        const struct outcome *both = says(true, i);
+        assert_same(questions[i], both, says(false, i));
+        answered += both->status == 0 && iso_has(both->out, strlen(both->out), CANARY_A);
     }
     assert_true(answered >= 14); /* they did say something */
 }
@@ -219,14 +219,13 @@ static void ids_of_the_other_workspace_never_were(void **state)
         }
         if (!theirs)
             continue;
-        struct outcome known = ask(iso.both, questions[i]), unknown = ask(iso.both, args);
+        struct outcome unknown = ask(iso.both, args);
         replace(unknown.out, "xcanary", "bcanary");
         replace(unknown.out, "XCANARY", "BCANARY");
         replace(unknown.err, "xcanary", "bcanary");
         replace(unknown.err, "XCANARY", "BCANARY");
-        assert_same(args, &known, &unknown);
+        assert_same(args, says(true, i), &unknown);
         asked++;
-        done(&known);
         done(&unknown);
     }
     assert_true(asked >= 12);
@@ -479,7 +478,7 @@ static void rows_of_another_workspace_are_not_there(void **state)
         struct outcome merged = ask(home, questions[i]);
         replace(merged.out, home, iso.both);
         replace(merged.err, home, iso.both);
-        assert_same(questions[i], &merged, alone_says(i));
+        assert_same(questions[i], &merged, says(false, i));
         done(&merged);
     }
     e2e_remove_tree(home);
