@@ -203,7 +203,7 @@ void br_guard_limits(sqlite3 *db, bool reader)
         {SQLITE_LIMIT_COMPOUND_SELECT, 16, 8},
         {SQLITE_LIMIT_VDBE_OP, 100000, 100000},
         {SQLITE_LIMIT_FUNCTION_ARG, 16, 16},
-        {SQLITE_LIMIT_ATTACHED, 0, 0}, /* also ends VACUUM, which attaches its copy */
+        {SQLITE_LIMIT_ATTACHED, 0, 0}, /* also ends VACUUM, which attaches its copy: br_sql_vacuum */
         {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1024, 1024},
         {SQLITE_LIMIT_VARIABLE_NUMBER, 64, 64},
         {SQLITE_LIMIT_TRIGGER_DEPTH, 8, 1},

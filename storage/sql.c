@@ -180,6 +180,14 @@ enum br_rc br_sql_exec(sqlite3 *db, const char *sql, const char *path, struct br
     return BR_OK;
 }
 
+enum br_rc br_sql_vacuum(sqlite3 *db, const char *path, struct br_err *err)
+{
+    int attached = sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 1);
+    enum br_rc rc = br_sql_exec(db, "VACUUM", path, err);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, attached);
+    return rc;
+}
+
 enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *out, struct br_err *err)
 {
     sqlite3_stmt *st = NULL;

@@ -32,6 +32,8 @@ BR_MUST_USE enum br_rc br_sql_open_memory(sqlite3 **out, struct br_err *err);
 /* From the connection's last error; path may be NULL. */
 enum br_rc br_sql_fail(sqlite3 *db, struct br_err *err, const char *path, const char *what);
 BR_MUST_USE enum br_rc br_sql_exec(sqlite3 *db, const char *sql, const char *path, struct br_err *err);
+/* VACUUM. The plain statement is refused on every connection of ours: it attaches its copy, and nothing else may attach anything. */
+BR_MUST_USE enum br_rc br_sql_vacuum(sqlite3 *db, const char *path, struct br_err *err);
 /* The first column of the first row; 0 when there is no row. */
 BR_MUST_USE enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *out, struct br_err *err);
 
