@@ -36,7 +36,8 @@ struct br_workspace {
     struct br_store *store;
     struct br_graph graph;
     struct br_searcher *searcher;
-    struct br_embedder *embedder; /* made at the first semantic query */
+    struct br_embedder *embedder;         /* made at the first semantic query */
+    struct br_slack_tokenizer *tokenizer; /* made at the first query */
     char id[65], name[256], domain[256];
 };
 

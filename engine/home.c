@@ -216,6 +216,7 @@ void br_workspace_close(struct br_workspace *ws)
     if (!ws)
         return;
     br_embedder_free(ws->embedder);
+    br_slack_tokenizer_free(ws->tokenizer);
     br_searcher_free(ws->searcher);
     br_graph_close(&ws->graph);
     br_store_close(ws->store);

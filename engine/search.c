@@ -175,7 +175,7 @@ static int better_candidate(const void *a, const void *b)
 struct searching {
     struct br_workspace *ws;
     const struct br_search_options *opt;
-    struct br_slack_tokenizer *tokenizer;
+    struct br_slack_tokenizer *tokenizer; /* the workspace's */
     struct br_tokens tokens; /* of the text looked at */
     struct br_query query;
     struct br_slack_set allowed;
@@ -504,7 +504,9 @@ int br_search(struct br_workspace *ws, const char *query, const struct br_search
         BR_TRY(br_fail_nomem(&err));
     BR_TRY(br_store_read_begin(ws->store, &err));
     snapshot = true;
-    BR_TRY(br_slack_tokenizer_new(ws->store, &s.tokenizer, &err));
+    if (!ws->tokenizer)
+        BR_TRY(br_slack_tokenizer_new(&ws->tokenizer, &err));
+    s.tokenizer = ws->tokenizer;
     BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, &err));
     bool nothing = !s.query.text.len && (s.opt->literal || br_slack_filter_is_empty(&s.query.filter));
     if (nothing && !s.opt->literal)
@@ -523,7 +525,6 @@ err:
         fusion_free(s.fusion);
     br_slack_set_free(&s.allowed);
     br_tokens_free(&s.tokens);
-    br_slack_tokenizer_free(s.tokenizer);
     free(s.results.hits);
     br_message_list_free(&s.list);
     br_query_free(&s.query);

@@ -16,7 +16,9 @@ static int64_t end_of_day(const char *entry)
     const char *slash = strrchr(entry, '/'), *name = slash ? slash + 1 : entry;
     if (!br_is_day_file(name))
         return 0;
-    const struct tm named = {.tm_year = atoi(name) - 1900, .tm_mon = atoi(name + 5) - 1, .tm_mday = atoi(name + 8)};
+    const struct tm named = {.tm_year = (int)strtol(name, NULL, 10) - 1900,
+                             .tm_mon = (int)strtol(name + 5, NULL, 10) - 1,
+                             .tm_mday = (int)strtol(name + 8, NULL, 10)};
     struct tm day = named;
     time_t start = timegm(&day); /* 2024-02-31 becomes another day */
     return start > 0 && day.tm_mday == named.tm_mday && day.tm_mon == named.tm_mon ? (start + DAY_S) * SECOND_US : 0;

@@ -111,7 +111,8 @@ enum br_rc br_store_begin(struct br_store *s, struct br_err *err)
                              .vector_tail = info.vector_tail,
                              .content_tail = info.content_tail,
                              .content_size = s->content.log.size,
-                             .vectors_size = s->vectors.log.size};
+                             .vectors_size = s->vectors.log.size,
+                             .rows_changed = sqlite3_total_changes(s->db)};
     br_content_log_begin(&s->content, info.content_tail);
     br_vector_log_begin(&s->vectors, info.vector_tail);
     return BR_OK;
@@ -336,6 +337,8 @@ enum br_rc br_store_commit(struct br_store *s, uint64_t *seq, struct br_err *err
         BR_TRY(write_logs(s, err));
         BR_TRY(sync_logs(s, err));
         BR_TRY(write_journal(s, err));
+    } else if (sqlite3_total_changes(s->db) != s->txn.rows_changed) {
+        BR_TRY(run(s, "UPDATE store SET commits = commits + 1", "cannot write to", err));
     }
     BR_TRY(acknowledge(s, err));
     if (seq)

@@ -233,7 +233,7 @@ BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, e
 
 /* --- Words as the keyword index sees them: cut, folded and stemmed by its own tokenizer. --- */
 struct br_slack_tokenizer;
-BR_MUST_USE enum br_rc br_slack_tokenizer_new(struct br_store *s, struct br_slack_tokenizer **out, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_tokenizer_new(struct br_slack_tokenizer **out, struct br_err *err);
 void br_slack_tokenizer_free(struct br_slack_tokenizer *t);
 /* fn for each token in order: its stem, and where in text it was. fn returns false for want of memory. */
 BR_MUST_USE enum br_rc br_slack_tokenize(struct br_slack_tokenizer *t, const char *text, size_t len,

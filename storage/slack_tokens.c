@@ -2,7 +2,10 @@
  * whatever form of the word it was found by. */
 #include "slack_int.h"
 
+#include "sql.h"
+
 struct br_slack_tokenizer {
+    sqlite3 *db; /* an empty one of its own: a reading connection may not ask for FTS5's inside (authorizer.c) */
     fts5_tokenizer methods;
     Fts5Tokenizer *instance;
 };
@@ -19,27 +22,33 @@ static fts5_api *api_of(sqlite3 *db)
     return api;
 }
 
-enum br_rc br_slack_tokenizer_new(struct br_store *s, struct br_slack_tokenizer **out, struct br_err *err)
+enum br_rc br_slack_tokenizer_new(struct br_slack_tokenizer **out, struct br_err *err)
 {
     static const char *args[] = {"unicode61", "remove_diacritics", "2"}; /* as in slack_schema.c */
-    fts5_api *api = api_of(br_store_db(s));
     void *user = NULL;
+    enum br_rc rc;
     struct br_slack_tokenizer *t = calloc(1, sizeof(*t));
     if (!t)
         return br_fail_nomem(err);
+    BR_TRY(br_sql_open_memory(&t->db, err));
+    fts5_api *api = api_of(t->db);
     if (!api || api->xFindTokenizer(api, "porter", &user, &t->methods) != SQLITE_OK ||
-        t->methods.xCreate(user, args, (int)BR_COUNT(args), &t->instance) != SQLITE_OK) {
-        free(t);
-        return br_fail(err, BR_E_IO, "this SQLite has no FTS5 tokenizer \"porter unicode61\"");
-    }
+        t->methods.xCreate(user, args, (int)BR_COUNT(args), &t->instance) != SQLITE_OK)
+        BR_TRY(br_fail(err, BR_E_IO, "this SQLite has no FTS5 tokenizer \"porter unicode61\""));
     *out = t;
     return BR_OK;
+err:
+    br_slack_tokenizer_free(t);
+    return rc;
 }
 
 void br_slack_tokenizer_free(struct br_slack_tokenizer *t)
 {
-    if (t)
+    if (!t)
+        return;
+    if (t->instance)
         t->methods.xDelete(t->instance);
+    sqlite3_close(t->db);
     free(t);
 }
 

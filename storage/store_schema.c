@@ -22,7 +22,9 @@ const char *const br_core_schema[] = {
     " dim INTEGER NOT NULL CHECK(dim > 0),"
     " name TEXT NOT NULL DEFAULT '',"
     " domain TEXT NOT NULL DEFAULT '',"
-    " created_at INTEGER NOT NULL"
+    " created_at INTEGER NOT NULL,"
+    " commits INTEGER NOT NULL DEFAULT 0" /* that changed neither content nor slots: so every commit writes this row, and a WAL always tells whose
+                                             it is */
     ") STRICT, WITHOUT ROWID",
 
     /* One row a commit that changed content or slots. first_slot never falls from row to row. */

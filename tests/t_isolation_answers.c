@@ -332,7 +332,7 @@ static void leave_wal(const char *home)
     home_file(path, sizeof path, home, TEAM_B, "metadata.db");
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    assert_int_equal(sqlite3_exec(db, "BEGIN; UPDATE users SET real_name = real_name || '!'; UPDATE store SET fences = fences + 1; COMMIT", NULL,
+    assert_int_equal(sqlite3_exec(db, "BEGIN; UPDATE users SET real_name = real_name || '!'; UPDATE store SET commits = commits + 1; COMMIT", NULL,
                                   NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);

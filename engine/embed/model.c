@@ -59,8 +59,10 @@ enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err 
     snprintf(dir, sizeof dir, "%s", path ? path : "");
     char *slash = strrchr(dir, '/');
     bool weights = strcmp(slash ? slash + 1 : dir, "model.safetensors") == 0;
-    if (weights)
-        strcpy(slash ? slash + (slash == dir) : dir, slash ? "" : "."); /* the folder it lies in; "/" stays */
+    if (weights && slash)
+        slash[slash == dir] = 0; /* the folder it lies in; "/" stays */
+    else if (weights)
+        snprintf(dir, sizeof dir, ".");
     if (path && (weights || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))))
         rc = br_model_float_open(m, dir, err);
     else

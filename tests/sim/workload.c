@@ -51,7 +51,7 @@ enum br_rc workload_digest(struct br_store *s, uint64_t *out, struct br_err *err
 {
     static const char *const queries[] = {
         "SELECT m.channel_id, m.ts, m.thread_ts, m.cls, m.edited_ts, m.reactions_total, m.needs_vector, hex(c.hash), l.vector_checksum,"
-        " hex(r.hash), (SELECT count(*) FROM fts_messages_docsize WHERE id = m.content_id)"
+        " hex(r.hash), (SELECT hex(sz) FROM fts_messages_docsize WHERE id = m.content_id)"
         " FROM message_metadata m LEFT JOIN content c ON c.content_id = m.content_id LEFT JOIN content r ON r.content_id = m.raw_id"
         " LEFT JOIN slots l ON l.slot = m.slot AND l.seq_killed IS NULL ORDER BY 1, 2",
         "SELECT p.channel_id, p.thread_ts, p.position, hex(c.hash), l.vector_checksum FROM passages p"
