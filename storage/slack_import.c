@@ -23,6 +23,7 @@ enum br_rc br_slack_import_begin(struct br_store *s, struct br_err *err)
     BR_TRY(br_store_step_done(s, st, "cannot make the record of an import in", err));
     BR_TRY(br_store_stmt(s, "DELETE FROM temp.import_messages", &st, err));
     BR_TRY(br_store_step_done(s, st, "cannot empty the record of an import in", err));
+    br_store_changed_temporary(s);
 err:
     return rc;
 }
@@ -51,6 +52,7 @@ enum br_rc br_slack_import_note(struct br_store *s, const char *channel_id, int6
     sqlite3_bind_int64(st, 3, ts);
     sqlite3_bind_int(st, 4, outcome == BR_PUT_NEW ? 1 : outcome == BR_PUT_UPDATED ? 2 : 0);
     BR_TRY(br_store_step_done(s, st, "cannot record an import in", err));
+    br_store_changed_temporary(s);
 err:
     return rc;
 }
@@ -60,11 +62,12 @@ enum br_rc br_slack_import_note_delete(struct br_store *s, const char *channel_i
     int64_t is;
     enum br_rc rc;
     BR_TRY(recording(s, &is, err));
-    if (is)
-        BR_TRY(br_slack_run_key(s,
-                                "INSERT INTO temp.import_messages VALUES(?2, ?3, 0, 0, 1)"
-                                " ON CONFLICT DO UPDATE SET erased = 1",
-                                channel_id, ts, err));
+    if (!is)
+        return BR_OK;
+    BR_TRY(br_slack_run_key(s,
+                            "INSERT INTO temp.import_messages VALUES(?2, ?3, 0, 0, 1) ON CONFLICT DO UPDATE SET erased = 1",
+                            channel_id, ts, err));
+    br_store_changed_temporary(s);
 err:
     return rc;
 }

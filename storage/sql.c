@@ -284,6 +284,11 @@ enum br_rc br_store_sql_fail(struct br_store *s, struct br_err *err, const char 
     return br_sql_fail(s->db, err, path, what);
 }
 
+void br_store_changed_temporary(struct br_store *s)
+{
+    s->txn.rows_changed += sqlite3_changes(s->db);
+}
+
 enum br_rc br_store_step_done(struct br_store *s, sqlite3_stmt *st, const char *what, struct br_err *err)
 {
     int r = sqlite3_step(st);

@@ -20,7 +20,7 @@ struct br_txn {
     uint64_t vector_tail, content_tail;     /* committed, at begin */
     uint64_t content_size, vectors_size;    /* of the files, at begin */
     uint64_t n_contents, n_kills;
-    int rows_changed; /* of the connection, at begin */
+    int rows_changed; /* sqlite3_total_changes when nothing of the store was changed yet */
 };
 
 struct br_store {

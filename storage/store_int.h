@@ -17,6 +17,9 @@ enum br_rc br_store_sql_fail(struct br_store *s, struct br_err *err, const char 
 /* Runs to completion a statement that gives no rows. */
 BR_MUST_USE enum br_rc br_store_step_done(struct br_store *s, sqlite3_stmt *st, const char *what, struct br_err *err);
 
+/* After a statement that changed rows of a temporary table: they are no change of the store. */
+void br_store_changed_temporary(struct br_store *s);
+
 /* Schema as data: one entry a table; core tables in store_schema.c, Slack tables in slack_schema.c. Each STRICT, keys led by workspace_id. */
 extern const char *const br_core_schema[];  /* NULL-terminated */
 extern const char *const br_slack_schema[]; /* NULL-terminated */
