@@ -218,6 +218,34 @@ struct br_verify_report {
 /* Works also on a store too damaged for br_workspace_open. deep: every checksum, and the graph. */
 BR_API int br_verify(struct br_home *home, const char *workspace, bool deep, struct br_verify_report *out, struct br_error *err);
 
+/* ---- Upkeep: each is for one workspace, and for the only writer of it (else BR_STATUS_IO) ---- */
+
+struct br_upkeep_options { /* zero: none */
+    void *ctx;
+    void (*progress)(void *ctx, const struct br_import_progress *p); /* may be NULL; phases: "deleting", "threads", "erasing",
+                                                                        "copying", "embedding", "index" */
+    const volatile int *stop; /* may be NULL; set non-zero to stop at the next commit (BR_STATUS_IO; run it again to finish) */
+};
+
+struct br_forget_options { /* exactly one of the four, the others NULL */
+    const char *user;    /* name or id: all messages of the author, the profile, memberships and reactions */
+    const char *message; /* a permalink or CHANNEL:TS */
+    const char *channel; /* name or id: all its messages */
+    const char *before;  /* all messages earlier than this date: YYYY[-MM[-DD]], today, yesterday, or a ts */
+    struct br_upkeep_options upkeep;
+};
+struct br_forget_report {
+    char workspace[65];
+    uint64_t messages, documents; /* gone; documents: message texts and passages that had a vector */
+    uint64_t reactions;           /* of the user to messages of others */
+    double seconds;
+};
+/* Deletes for good: importing an older or newer archive does not bring the messages back. On success no byte of their text, raw form or
+ * vectors, nor of earlier edits, is in any file of the workspace. BR_STATUS_IO when a reader with an older view stands in the way: what was
+ * asked for is deleted and invisible, and its bytes go with the next forget, compact or import. */
+BR_API int br_forget(struct br_home *home, const char *workspace, const struct br_forget_options *options,
+                     struct br_forget_report *out, struct br_error *err);
+
 /* ---- Embedding ---- */
 
 struct br_model_description {

@@ -133,6 +133,18 @@ BR_MUST_USE enum br_rc br_pipeline_drain(struct br_pipeline *p, struct br_err *e
 uint64_t br_pipeline_embedded(const struct br_pipeline *p);
 void br_pipeline_free(struct br_pipeline *p); /* drops what was not committed */
 
+/* --- threads.c: dirty threads to passages --- */
+struct br_cutting {
+    struct br_home *home;
+    struct br_store *reader; /* sees what the pipeline commits */
+    struct br_pipeline *pipeline;
+    bool dry_run;
+    void *ctx;
+    enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err); /* after each thread; its error ends it. May be NULL */
+};
+/* Until none is dirty; all of it is committed when it returns BR_OK. */
+BR_MUST_USE enum br_rc br_cut_dirty_threads(const struct br_cutting *c, struct br_err *err);
+
 /* --- messages.c: store views to public messages --- */
 struct br_message_list {
     struct br_arena arena;

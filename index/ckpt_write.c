@@ -18,7 +18,7 @@
  *   232      ...            zeros
  *   4092     4              crc32c of bytes 0..4091
  *   4096                    sections, each at a multiple of 64, zeros between:
- *     codes      stride     component + 128 a byte, padded with 128 to a multiple of 64
+ *     codes      stride     component + 128 a byte, padded with 128 to a multiple of 64; all 128 in an erased node
  *     links0     8 M        ids of neighbours at level 0, u32; 0xffffffff ends a record that is not full
  *     upper      4 M        the same for levels 1.., a node's levels together, in node order
  *     slots      8          slot of each node, increasing

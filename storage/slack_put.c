@@ -2,7 +2,7 @@
 #include "slack_int.h"
 
 /* A listed user replaces everything. A stub fills what another stub left open and never replaces anything: which
- * message names a stranger first must not matter to the next import. */
+ * message names a stranger first must not matter to the next import. A forgotten user (is_stub 2, slack_forget.c) stays forgotten. */
 #define UPSERT_USER(set, where)                                                                              \
     "INSERT INTO users(workspace_id, user_id, team_id, name, real_name, display_name, is_bot, is_deleted, is_stub)" \
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"                                                            \
@@ -12,9 +12,9 @@ static const char listed_user[] =
     UPSERT_USER("team_id = excluded.team_id, name = excluded.name, real_name = excluded.real_name,"
                 " display_name = excluded.display_name, is_bot = excluded.is_bot, is_deleted = excluded.is_deleted,"
                 " is_stub = 0",
-                "is_stub = 1 OR team_id IS NOT excluded.team_id OR name IS NOT excluded.name"
+                "is_stub = 1 OR is_stub = 0 AND (team_id IS NOT excluded.team_id OR name IS NOT excluded.name"
                 " OR real_name IS NOT excluded.real_name OR display_name IS NOT excluded.display_name"
-                " OR is_bot <> excluded.is_bot OR is_deleted <> excluded.is_deleted");
+                " OR is_bot <> excluded.is_bot OR is_deleted <> excluded.is_deleted)");
 static const char stub_user[] =
     UPSERT_USER("team_id = ifnull(team_id, excluded.team_id), name = ifnull(name, excluded.name),"
                 " real_name = ifnull(real_name, excluded.real_name),"
@@ -122,7 +122,10 @@ static enum br_rc put_members(struct br_store *s, const struct br_slack_channel 
         qsort(sorted, n, sizeof(*sorted), by_text);
     BR_TRY(drop_former_members(s, c->id, sorted, n, err));
     for (size_t i = 0; i < n; i++)
-        BR_TRY(change_member(s, "INSERT OR IGNORE INTO channel_members VALUES(?1, ?2, ?3)", c->id, sorted[i], err));
+        BR_TRY(change_member(s,
+                             "INSERT OR IGNORE INTO channel_members SELECT ?1, ?2, ?3 WHERE NOT EXISTS(SELECT 1"
+                             " FROM users WHERE workspace_id = ?1 AND user_id = ?3 AND is_stub = 2)",
+                             c->id, sorted[i], err));
 err:
     free(sorted);
     return rc;

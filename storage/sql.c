@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUSY_MS 5000 /* readers wait this long for another connection's recovery or last checkpoint */
 #define CACHE_KIB 16384
 #define STR_(x) #x
 #define STR(x) STR_(x)
@@ -59,7 +58,7 @@ enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mod
         return br_fail_nomem(err);
     if (r != SQLITE_OK)
         BR_TRY(br_sql_fail(db, err, path, "cannot open"));
-    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_busy_timeout(db, BR_SQL_BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     if (mode == BR_SQL_ALONE) { /* first: other pragmas read the file already */

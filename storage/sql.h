@@ -7,6 +7,8 @@
 
 #include <sqlite3.h>
 
+#define BR_SQL_BUSY_MS 5000 /* readers wait this long for another connection's recovery or last checkpoint */
+
 enum br_sql_mode {
     BR_SQL_READ,
     BR_SQL_IMMUTABLE, /* read without locks or WAL: only for media nobody can write */

@@ -15,6 +15,7 @@
 /* The batch between begin and its end. */
 struct br_txn {
     bool open, failed; /* failed: only rollback is left */
+    bool erasing;      /* what it kills is queued for erasure */
     uint64_t seq;      /* the journal row it will write */
     uint64_t next_content_id;
     uint64_t vector_tail, content_tail;     /* committed, at begin */
@@ -50,6 +51,8 @@ BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *
                                       struct br_err *err);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
+/* store_erase.c: a row of the queue, in the open transaction. content_id 0, slot -1: none. */
+BR_MUST_USE enum br_rc br_store_queue_erasure(struct br_store *s, uint64_t content_id, int64_t slot, struct br_err *err);
 /* A content row's columns first.. : offset, length, hash. */
 BR_MUST_USE enum br_rc br_content_ref_of(struct br_store *s, sqlite3_stmt *st, int first, struct br_content_ref *ref,
                                          struct br_err *err);

@@ -300,6 +300,12 @@ enum br_rc br_store_set_checkpoint(struct br_store *s, const char *file, uint64_
     sqlite3_bind_int64(st, 3, (int64_t)seq);
     BR_TRY(br_store_step_done(s, st, "cannot set the checkpoint of", err));
     bool moved = sqlite3_changes(s->db) > 0;
+    /* Who follows the journal starts at one of the two checkpoints: rows before the older are of no use any more. */
+    BR_TRY(br_store_stmt(s,
+                         "DELETE FROM journal WHERE workspace_id = ?1 AND seq <="
+                         " (SELECT prev_ckpt_seq FROM store WHERE workspace_id = ?1)",
+                         &st, err));
+    BR_TRY(br_store_step_done(s, st, "cannot trim the journal of", err));
     BR_TRY(br_store_commit(s, NULL, err));
     if (moved && *before && strcmp(before, file) != 0 && br_path(path, s->dir, before, err) == BR_OK)
         s->io->unlink(s->io->ctx, path); /* else a leftover for sweep */
@@ -314,12 +320,19 @@ struct sweep {
     char now[64], before[64];
 };
 
+/* A log of another generation: what a compaction made and did not live to name, or named and did not live to follow up. */
+static bool is_stray_log(const struct br_store *s, const char *name)
+{
+    const char *number = strncmp(name, "content.", 8) == 0 || strncmp(name, "vectors.", 8) == 0 ? name + 8 : "";
+    return *number && strspn(number, "0123456789") == strlen(number) && strtoull(number, NULL, 10) != s->generation;
+}
+
 static int sweep_entry(void *arg, const char *name)
 {
     struct sweep *w = arg;
     char path[BR_PATH_MAX];
-    if (strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0 &&
-        br_path(path, w->s->dir, name, NULL) == BR_OK)
+    bool stray_graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
+    if ((stray_graph || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
         w->s->io->unlink(w->s->io->ctx, path);
     return 0;
 }

@@ -1,0 +1,35 @@
+/* upkeep.h - what forget, compact and repair share: a workspace open for upkeep, and progress. */
+#ifndef BR_UPKEEP_H
+#define BR_UPKEEP_H
+
+#include "engine_int.h"
+#include "slack_upkeep.h"
+
+#include <time.h>
+
+struct br_upkeep {
+    struct br_home *home;
+    char id[65], dir[BR_PATH_MAX];
+    struct br_store *store; /* for writing: nobody else writes meanwhile */
+    struct br_graph graph;
+    const struct br_upkeep_options *opt; /* may be NULL */
+    struct br_import_progress progress;
+    struct timespec started, reported;
+};
+
+/* key as in br_workspace_open. Leftovers of crashes are swept. The workspace's model must be the one in use. */
+BR_MUST_USE enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
+                                      struct br_err *err);
+void br_upkeep_close(struct br_upkeep *u);
+double br_upkeep_seconds(const struct br_upkeep *u);
+/* Tells how far it is; BR_E_INTERRUPTED when the caller wants to stop. */
+BR_MUST_USE enum br_rc br_upkeep_step(struct br_upkeep *u, const char *phase, uint64_t done, uint64_t total, struct br_err *err);
+/* Cuts and embeds what dirty threads need. */
+BR_MUST_USE enum br_rc br_upkeep_cut_threads(struct br_upkeep *u, struct br_err *err);
+
+/* --- erase.c --- */
+/* Erases what waits in the queue, and every other dead record; nothing when the queue is empty. BR_E_BUSY: a reader is in the way, the
+ * queue stays. The graph follows and is checkpointed on the way. */
+BR_MUST_USE enum br_rc br_erase_finish(struct br_home *h, struct br_store *store, struct br_graph *graph, struct br_err *err);
+
+#endif

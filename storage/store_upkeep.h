@@ -1,0 +1,36 @@
+/* store_upkeep.h - the upkeep of a store: physical erasure, compaction, and the parts of repair that know no messages.
+ *
+ * Everything here is for a writing handle, between transactions unless said otherwise. */
+#ifndef BR_STORE_UPKEEP_H
+#define BR_STORE_UPKEEP_H
+
+#include "store.h"
+
+/* --- Erasure (store_erase.c) --- */
+
+/* In an open transaction: what it kills from here on is queued for erasure, in that same transaction, and the queue is not empty after it,
+ * whatever it kills. */
+BR_MUST_USE enum br_rc br_store_erasing(struct br_store *s, struct br_err *err);
+/* Rows that wait in the queue. Also for a reader. */
+BR_MUST_USE enum br_rc br_store_erase_queued(struct br_store *s, uint64_t *n, struct br_err *err);
+/* Queues every dead record and slot there is: also what edits and deletions left behind long ago. */
+BR_MUST_USE enum br_rc br_store_queue_dead(struct br_store *s, struct br_err *err);
+/* Empties the write-ahead log. Succeeds only when nobody reads an older snapshot; waits some seconds for readers, then BR_E_BUSY. */
+BR_MUST_USE enum br_rc br_store_quiesce(struct br_store *s, struct br_err *err);
+/* Zeroes whatever of both logs belongs to no live record or slot, synced, and cuts what is past the tails. Only after br_store_quiesce. */
+BR_MUST_USE enum br_rc br_store_erase_logs(struct br_store *s, struct br_err *err);
+/* There is no checkpoint any more; files go with the next sweep. */
+BR_MUST_USE enum br_rc br_store_clear_checkpoint(struct br_store *s, struct br_err *err);
+/* Forgets the checkpoint before the current one, and removes every graph file but that. */
+BR_MUST_USE enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err);
+/* Removes the rows of dead records and slots (their hashes tell something too). Only when the current checkpoint, if there is one, knows
+ * that they are dead. */
+BR_MUST_USE enum br_rc br_store_erase_rows(struct br_store *s, struct br_err *err);
+/* Rewrites metadata.db without free pages and without stale copies of rows. */
+BR_MUST_USE enum br_rc br_store_vacuum(struct br_store *s, struct br_err *err);
+/* Free pages of all pages of metadata.db. */
+BR_MUST_USE enum br_rc br_store_free_pages(struct br_store *s, uint64_t *n_free, uint64_t *n_all, struct br_err *err);
+/* Everything is erased: the queue is emptied. */
+BR_MUST_USE enum br_rc br_store_erase_done(struct br_store *s, struct br_err *err);
+
+#endif
