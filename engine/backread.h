@@ -246,6 +246,16 @@ struct br_forget_report {
 BR_API int br_forget(struct br_home *home, const char *workspace, const struct br_forget_options *options,
                      struct br_forget_report *out, struct br_error *err);
 
+struct br_compact_report {
+    char workspace[65];
+    uint64_t bytes_before, bytes_after; /* of metadata.db, logs and graph together */
+    double seconds;
+};
+/* Gives back the space of what was edited, deleted or forgotten, and erases what of it is left. Readers go on meanwhile; they use the old
+ * files until they ask anew. Needs as much free space as the live content takes. Cut short, the archive is as before or compacted. */
+BR_API int br_compact(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
+                      struct br_compact_report *out, struct br_error *err);
+
 /* ---- Embedding ---- */
 
 struct br_model_description {

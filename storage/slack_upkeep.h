@@ -27,4 +27,9 @@ BR_MUST_USE enum br_rc br_slack_is_deleted(struct br_store *s, const char *chann
 /* Merges the keyword indexes into one piece each: words of deleted documents leave the file. A transaction of its own. */
 BR_MUST_USE enum br_rc br_slack_merge_words(struct br_store *s, struct br_err *err);
 
+/* --- Compaction (slack_compact.c): br_store_compact with slots in the order of time. Outside a transaction. --- */
+BR_MUST_USE enum br_rc br_slack_compact(struct br_store *s, void *ctx,
+                                        enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err),
+                                        struct br_err *err);
+
 #endif

@@ -69,7 +69,8 @@ void br_store_rollback(struct br_store *s);
 
 /* --- Reading: what is committed, and inside a transaction the transaction's own writes. --- */
 
-/* A consistent snapshot for several reads; nested calls count. */
+/* A consistent snapshot for several reads; nested calls count. A handle for reading follows a compaction by itself, at the first read that
+ * sees it: slots and maps got before are of use only within the snapshot they were got in. */
 BR_MUST_USE enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err);
 void br_store_read_end(struct br_store *s);
 

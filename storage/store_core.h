@@ -49,6 +49,8 @@ BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const cha
 /* The row of table store as it is now. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);
+/* What the header of a log of this store says. */
+struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_log_kind kind, uint64_t generation);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
 /* store_erase.c: a row of the queue, in the open transaction. content_id 0, slot -1: none. */

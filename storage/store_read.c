@@ -11,16 +11,29 @@
 
 /* --- Snapshots and the handle's state --- */
 
+static enum br_rc begin_snapshot(struct br_store *s, struct br_err *err)
+{
+    struct br_store_info info;
+    enum br_rc rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
+    if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
+        rc = br_store_state(s, &info, NULL, err);
+    if (rc != BR_OK && !sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
 enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err)
 {
     if (s->read_depth == 0 && !s->txn.open) {
-        struct br_store_info info;
-        enum br_rc rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
-        if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
-            rc = br_store_state(s, &info, NULL, err);
+        struct br_err why = {0};
+        enum br_rc rc = begin_snapshot(s, &why);
+        for (int i = 0; i < 4 && rc == BR_E_CORRUPT; i++) { /* compacted just now: another snapshot knows the newer files */
+            why = (struct br_err){0};
+            rc = begin_snapshot(s, &why);
+        }
         if (rc != BR_OK) {
-            if (!sqlite3_get_autocommit(s->db))
-                sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+            if (err && err->rc == BR_OK)
+                *err = why;
             return rc;
         }
     }
@@ -82,7 +95,7 @@ enum br_rc br_content_ref_of(struct br_store *s, sqlite3_stmt *st, int first, st
     return BR_OK;
 }
 
-enum br_rc br_store_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err)
+static enum br_rc read_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err)
 {
     sqlite3_stmt *st;
     const char *bytes;
@@ -107,6 +120,17 @@ err:
     return rc;
 }
 
+/* A row and the bytes it names belong to one generation: both are read in one snapshot. */
+enum br_rc br_store_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err)
+{
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = read_content(s, content_id, out, err);
+    br_store_read_end(s);
+    return rc;
+}
+
 /* --- Vectors --- */
 
 enum br_rc br_store_rows(struct br_store *s, struct br_rows *rows, struct br_err *err)
@@ -125,8 +149,8 @@ static bool same_text(struct br_store *s, const struct br_content_ref *ref, cons
            memcmp(stored, bytes, len) == 0;
 }
 
-enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
-                                   struct br_err *err)
+static enum br_rc vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
+                                 struct br_err *err)
 {
     sqlite3_stmt *st;
     uint8_t hash[16];
@@ -156,6 +180,18 @@ enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t
     sqlite3_reset(st);
     sqlite3_clear_bindings(st); /* hash goes */
 err:
+    return rc;
+}
+
+enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
+                                   struct br_err *err)
+{
+    *found = false;
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = vector_of_text(s, bytes, len, vector, found, err);
+    br_store_read_end(s);
     return rc;
 }
 

@@ -33,4 +33,18 @@ BR_MUST_USE enum br_rc br_store_free_pages(struct br_store *s, uint64_t *n_free,
 /* Everything is erased: the queue is emptied. */
 BR_MUST_USE enum br_rc br_store_erase_done(struct br_store *s, struct br_err *err);
 
+/* --- Compaction (store_compact.c) --- */
+
+struct br_compaction {
+    const uint64_t *slots; /* all that shall live on, each once, in their new order: the first becomes slot 0 */
+    size_t n_slots;
+    /* In the transaction of the flip: rows outside the core get their new slots from temp.renumbered(old, new). */
+    enum br_rc (*renumber)(struct br_store *s, struct br_err *err);
+    void *ctx;
+    enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err); /* its error ends it; may be NULL */
+};
+/* Copies what lives to a new generation of both logs and goes over to it. Fails without a change: BR_E_NOSPC told beforehand where the file
+ * system says how much is free, BR_E_CORRUPT when something live is damaged. There is no graph checkpoint afterwards. */
+BR_MUST_USE enum br_rc br_store_compact(struct br_store *s, const struct br_compaction *how, struct br_err *err);
+
 #endif

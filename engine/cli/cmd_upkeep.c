@@ -73,3 +73,27 @@ int cmd_forget(struct cli *cli)
         forget_text(cli, &r);
     return 0;
 }
+
+/* ---- compact ---- */
+
+int cmd_compact(struct cli *cli)
+{
+    char a[32], b[32];
+    struct progress progress = {.cli = cli};
+    struct br_error err = {0};
+    struct br_compact_report r = {0};
+    const struct br_upkeep_options options = upkeep_options(&progress);
+    int status = br_compact(cli->home, cli->args->text[OPT_WORKSPACE], &options, &r, &err);
+    progress_clear(&progress);
+    if (status)
+        return failed(&err);
+    if (cli->json)
+        json_print(cli,
+                   json_pack("{ss s{so so} sf}", "workspace", r.workspace, "bytes", "before", json_count(r.bytes_before), "after",
+                             json_count(r.bytes_after), "seconds", r.seconds),
+                   false);
+    else if (!cli->quiet)
+        fprintf(cli->out.file, "Compacted: %s before, %s now  (%.1f s)\n", format_bytes(r.bytes_before, a),
+                format_bytes(r.bytes_after, b), r.seconds);
+    return 0;
+}
