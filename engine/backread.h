@@ -256,6 +256,32 @@ struct br_compact_report {
 BR_API int br_compact(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
                       struct br_compact_report *out, struct br_error *err);
 
+struct br_repair_report {
+    char workspace[65];
+    /* What was damaged or missing, and made anew. */
+    bool registry, metadata, content, vectors, graph, words;
+    /* What came of it. */
+    uint64_t texts_rendered;                 /* lost texts made again from raw forms */
+    uint64_t texts_lost, raws_lost;          /* for good; an import of the archive they came from brings them back */
+    uint64_t vectors_embedded;               /* made again from texts */
+    uint64_t messages, users, channels, deletions; /* metadata: found again */
+    uint64_t records_damaged;                /* metadata: places of the content log that could not be read */
+    struct br_lost_message {
+        char channel_id[64];
+        int64_t ts;
+    } *lost; /* messages whose text is lost, owned; up to BR_REPAIR_LOST_MAX of texts_lost */
+    size_t n_lost;
+    bool ok; /* a deep verification finds nothing any more */
+    char problem[256]; /* "" or what it finds */
+    double seconds;
+};
+#define BR_REPAIR_LOST_MAX 10000
+/* Mends what damage to one file did, of registry.db, metadata.db, content, vectors and graph. A damaged metadata.db is kept as
+ * metadata.db.damaged and made anew from the content log: channels, people and deletions then as far as it can still be read. */
+BR_API int br_repair(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
+                     struct br_repair_report *out, struct br_error *err);
+BR_API void br_repair_report_free(struct br_repair_report *r);
+
 /* ---- Embedding ---- */
 
 struct br_model_description {

@@ -12,6 +12,7 @@
 #include "index.h"
 #include "registry.h"
 #include "slack.h"
+#include "slack_upkeep.h"
 #include "store.h"
 
 #define BR_PATH_MAX 4096
@@ -91,7 +92,7 @@ struct br_pipeline;
 
 /* One thing to store. Everything it points to lives in the batch's arena. */
 struct br_item {
-    enum { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES } kind;
+    enum { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES, BR_ITEM_VECTOR } kind;
     union {
         struct br_slack_user user;
         struct br_slack_channel channel;
@@ -105,8 +106,9 @@ struct br_item {
             struct br_slack_passage *items;
             size_t n;
         } passages;
+        struct br_slack_vectorless vectorless; /* a stored document that gets its vector */
     };
-    float *vector; /* of a message: NULL none; filled by the time the writer sees it */
+    float *vector; /* of a message or a stored document: NULL none; filled by the time the writer sees it */
 };
 struct br_pipeline_config {
     struct br_home *home;

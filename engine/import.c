@@ -261,6 +261,10 @@ static enum br_rc render_message(struct import *im, const struct br_message_even
         if (truncated)
             count_warning(im, BR_WARN_TEXT_TRUNCATED, 1, m->channel_id);
     }
+    /* With the channel in it a raw form tells all of its message: repair makes metadata.db anew from such records. */
+    const char *channel = json_string_value(json_object_get(m->raw, "channel"));
+    if ((!channel || strcmp(channel, m->channel_id) != 0) && json_object_set_new(m->raw, "channel", json_string(m->channel_id)) != 0)
+        return br_fail_nomem(err);
     if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
         br_buf_reset(&im->raw); /* a message larger than any real one: kept without its raw form */
     return br_buf_status(&im->text, err);
@@ -418,7 +422,7 @@ static void fill_report(struct import *im, const struct br_slack_totals *t)
         }
 }
 
-static enum br_rc run_stages(struct import *im, struct br_source *src, size_t i, struct br_err *err)
+static enum br_rc run_stages(struct import *im, const struct br_feed *feed, struct br_err *err)
 {
     const struct br_sink sink = {.ctx = im, .event = on_event, .warn = count_warning, .progress = on_progress};
     struct br_slack_totals totals;
@@ -426,7 +430,7 @@ static enum br_rc run_stages(struct import *im, struct br_source *src, size_t i,
     BR_TRY(br_slack_each_user(im->reader, remember_user, im, err));
     BR_TRY(br_slack_each_channel(im->reader, remember_channel, im, err));
     im->progress.phase = "reading";
-    BR_TRY(br_source_run(src, i, &sink, err));
+    BR_TRY(feed->run(feed->ctx, &sink, err));
     BR_TRY(br_pipeline_drain(im->pipeline, err));
     const struct br_cutting cutting = {.home = im->home,
                                        .reader = im->reader,
@@ -570,7 +574,7 @@ static enum br_rc finish_erasure(struct import *im, struct br_err *err)
     return rc;
 }
 
-static enum br_rc import_into(struct import *im, struct br_source *src, size_t i, const char *dir, struct br_err *err)
+static enum br_rc import_into(struct import *im, const struct br_feed *feed, const char *dir, struct br_err *err)
 {
     enum br_rc rc;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -592,12 +596,48 @@ static enum br_rc import_into(struct import *im, struct br_source *src, size_t i
                                      .ctx = im,
                                      .tick = report_progress};
     BR_TRY(br_pipeline_new(&cfg, &im->pipeline, err));
-    BR_TRY(run_stages(im, src, i, err));
+    BR_TRY(run_stages(im, feed, err));
     im->report->embedded = br_pipeline_embedded(im->pipeline);
 err:
     if (im->opt->dry_run && im->writer)
         br_store_rollback(im->writer);
     return rc;
+}
+
+static void begin_import(struct import *im)
+{
+    clock_gettime(CLOCK_MONOTONIC, &im->started);
+    im->reported = im->started;
+    im->names = (struct br_names){.ctx = im, .user = user_name, .channel = channel_name};
+    br_buf_init(&im->text, 2 * (size_t)BR_RENDER_TEXT_MAX);
+    br_buf_init(&im->raw, (size_t)16 << 20);
+}
+
+enum br_rc br_import_feed(struct br_home *h, const char *dir, const struct br_feed *feed, struct br_import_report *report,
+                          struct br_err *err)
+{
+    static const struct br_import_options defaults = {0};
+    struct import im = {.home = h, .opt = &defaults, .report = report};
+    enum br_rc rc;
+    begin_import(&im);
+    BR_TRY(br_name_map_new(&im.users, err));
+    BR_TRY(br_name_map_new(&im.channels, err));
+    BR_TRY(br_store_open(h->io, dir, BR_STORE_WRITE, &im.writer, err));
+    BR_TRY(import_into(&im, feed, dir, err));
+err:
+    close_import(&im);
+    return rc;
+}
+
+struct from_source {
+    struct br_source *source;
+    size_t workspace;
+};
+
+static enum br_rc run_source(void *ctx, const struct br_sink *sink, struct br_err *err)
+{
+    const struct from_source *f = ctx;
+    return br_source_run(f->source, f->workspace, sink, err);
 }
 
 static enum br_rc import_workspace(struct br_home *h, struct br_source *src, size_t i, const struct br_import_options *opt,
@@ -607,12 +647,10 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     struct import im = {.home = h, .opt = opt, .report = report};
     struct br_registry *reg = NULL;
     char dir[BR_PATH_MAX], scratch[BR_PATH_MAX - 16] = "";
+    struct from_source from = {src, i};
+    const struct br_feed feed = {.ctx = &from, .run = run_source};
     enum br_rc rc;
-    clock_gettime(CLOCK_MONOTONIC, &im.started);
-    im.reported = im.started;
-    im.names = (struct br_names){.ctx = &im, .user = user_name, .channel = channel_name};
-    br_buf_init(&im.text, 2 * (size_t)BR_RENDER_TEXT_MAX);
-    br_buf_init(&im.raw, (size_t)16 << 20);
+    begin_import(&im);
     snprintf(report->workspace, sizeof report->workspace, "%s", w->id);
     snprintf(report->name, sizeof report->name, "%s", opt->name ? opt->name : w->name ? w->name : "");
     report->dry_run = opt->dry_run;
@@ -622,7 +660,7 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
     BR_TRY(open_writer(&im, w, dir, scratch, err));
     BR_TRY(register_workspace(&im, reg, w->id, err));
-    BR_TRY(import_into(&im, src, i, dir, err));
+    BR_TRY(import_into(&im, &feed, dir, err));
     report->seconds = seconds_since(&im.started);
 err:
     close_import(&im);

@@ -3,7 +3,6 @@
 #define BR_UPKEEP_H
 
 #include "engine_int.h"
-#include "slack_upkeep.h"
 
 #include <time.h>
 
@@ -15,6 +14,7 @@ struct br_upkeep {
     const struct br_upkeep_options *opt; /* may be NULL */
     struct br_import_progress progress;
     struct timespec started, reported;
+    uint64_t filled; /* documents that got the vector they lacked */
 };
 
 /* key as in br_workspace_open. Leftovers of crashes are swept. The workspace's model must be the one in use. */
@@ -26,6 +26,25 @@ double br_upkeep_seconds(const struct br_upkeep *u);
 BR_MUST_USE enum br_rc br_upkeep_step(struct br_upkeep *u, const char *phase, uint64_t done, uint64_t total, struct br_err *err);
 /* Cuts and embeds what dirty threads need. */
 BR_MUST_USE enum br_rc br_upkeep_cut_threads(struct br_upkeep *u, struct br_err *err);
+/* Embeds every stored document that needs a vector and has none. */
+BR_MUST_USE enum br_rc br_upkeep_fill_vectors(struct br_upkeep *u, struct br_err *err);
+
+/* --- import.c: events that come from elsewhere than an archive --- */
+struct br_sink;
+struct br_feed {
+    void *ctx;
+    enum br_rc (*run)(void *ctx, const struct br_sink *sink, struct br_err *err); /* yields every event, as br_source_run does */
+};
+/* Into the store in dir, as an import does. */
+BR_MUST_USE enum br_rc br_import_feed(struct br_home *h, const char *dir, const struct br_feed *feed, struct br_import_report *report,
+                                      struct br_err *err);
+
+/* --- rebuild.c --- */
+struct br_rebuilt {
+    uint64_t messages, users, channels, deletions, damaged;
+};
+/* Makes metadata.db anew from the content logs in the workspace's directory, under the same lock as any writer. */
+BR_MUST_USE enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out, struct br_err *err);
 
 /* --- erase.c --- */
 /* Erases what waits in the queue, and every other dead record; nothing when the queue is empty. BR_E_BUSY: a reader is in the way, the

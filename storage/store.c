@@ -80,7 +80,7 @@ void br_store_close(struct br_store *s)
 }
 
 /* Both logs of a generation, in place of those that are open. Nothing changes on failure. */
-static enum br_rc open_logs(struct br_store *s, uint64_t generation, struct br_err *err)
+enum br_rc br_store_open_logs(struct br_store *s, uint64_t generation, struct br_err *err)
 {
     char path[BR_PATH_MAX];
     struct br_content_log content;
@@ -149,8 +149,9 @@ static enum br_rc has_store(sqlite3 *db, const char *path, bool *has, struct br_
     if (app != BR_STORE_APPLICATION_ID)
         return br_fail(err, BR_E_CORRUPT, "%s is not a database of this program", path);
     if (version != BR_STORE_USER_VERSION)
-        return br_fail(err, BR_E_CORRUPT, "%s has format version %lld, this program knows %d: use a newer program",
-                       path, (long long)version, BR_STORE_USER_VERSION);
+        return br_fail(err, version > 0 && version < BR_STORE_USER_VERSION_MAX ? BR_E_DATA : BR_E_CORRUPT,
+                       "%s has format version %lld, this program knows %d: use a newer program", path, (long long)version,
+                       BR_STORE_USER_VERSION);
     *has = true;
 err:
     return rc;
@@ -272,7 +273,7 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
 static enum br_rc go_over(struct br_store *s, const struct br_store_info *info, struct br_err *err)
 {
     enum br_rc rc;
-    BR_TRY(open_logs(s, info->generation, err));
+    BR_TRY(br_store_open_logs(s, info->generation, err));
     BR_TRY(check_tails(s, info, err));
 err:
     return rc;
@@ -307,7 +308,7 @@ static enum br_rc open_named_logs(struct br_store *s, struct br_store_info *info
     for (int i = 0; i < GENERATION_TRIES; i++) {
         uint64_t tried = info->generation;
         why = (struct br_err){0};
-        rc = open_logs(s, tried, &why);
+        rc = br_store_open_logs(s, tried, &why);
         if (rc != BR_E_CORRUPT)
             break;
         BR_TRY(read_state(s, info, NULL, err));
@@ -320,12 +321,11 @@ err:
     return rc;
 }
 
-enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
-                         struct br_err *err)
+enum br_rc br_store_open_db(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
+                            struct br_store_info *info, struct br_err *err)
 {
     char path[BR_PATH_MAX];
     struct br_store *s = NULL;
-    struct br_store_info info;
     struct br_io_stat st;
     bool has = false;
     enum br_rc rc;
@@ -344,16 +344,33 @@ enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_
     }
     if (!has)
         BR_TRY(br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s: its creation was interrupted", dir));
-    BR_TRY(br_store_state(s, &info, NULL, err));
-    memcpy(s->workspace_id, info.workspace_id, sizeof(s->workspace_id));
-    memcpy(s->uuid, info.uuid, 16);
-    s->dim = info.dim;
-    BR_TRY(open_named_logs(s, &info, err));
-    BR_TRY(check_tails(s, &info, err));
+    BR_TRY(br_store_state(s, info, NULL, err));
+    memcpy(s->workspace_id, info->workspace_id, sizeof(s->workspace_id));
+    memcpy(s->uuid, info->uuid, 16);
+    s->dim = info->dim;
     *out = s;
     return BR_OK;
 err:
     br_store_close(s);
+    return rc;
+}
+
+enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
+                         struct br_err *err)
+{
+    struct br_store *s;
+    struct br_store_info info;
+    enum br_rc rc;
+    *out = NULL;
+    BR_TRY(br_store_open_db(io, dir, mode, &s, &info, err));
+    rc = open_named_logs(s, &info, err);
+    if (rc == BR_OK)
+        rc = check_tails(s, &info, err);
+    if (rc == BR_OK)
+        *out = s;
+    else
+        br_store_close(s);
+err:
     return rc;
 }
 
@@ -453,7 +470,7 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
         BR_TRY(br_fail_errno(err, -r, "cannot protect %s", path));
     strcpy(s->workspace_id, spec->workspace_id);
     s->dim = spec->dim;
-    s->generation = 1;
+    s->generation = spec->generation ? spec->generation : 1;
     r = io->random(io->ctx, s->uuid, 16);
     if (r < 0)
         BR_TRY(br_fail_errno(err, -r, "no random numbers"));
@@ -461,7 +478,7 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
     BR_TRY(sync_dirs(io, dir, false, err));
     BR_TRY(make_tables(s, spec, path, err));
     BR_TRY(sync_dirs(io, dir, true, err));
-    BR_TRY(open_logs(s, s->generation, err));
+    BR_TRY(br_store_open_logs(s, s->generation, err));
     *out = s;
     return BR_OK;
 err:

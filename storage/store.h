@@ -23,6 +23,7 @@ struct br_store_spec {
     const char *domain;       /* for permalinks, may be NULL */
     const char *model_id;     /* of the embedding model; compared by the engine */
     uint32_t dim;
+    uint64_t generation; /* of its logs; 0: the first */
 };
 
 struct br_store_info {

@@ -10,6 +10,7 @@
 #define BR_PATH_MAX 4096
 #define BR_STORE_APPLICATION_ID 0x42726431 /* "Brd1" */
 #define BR_STORE_USER_VERSION 1
+#define BR_STORE_USER_VERSION_MAX 1000 /* no version from a file is believed past it: that is damage, for repair */
 #define BR_REGISTRY_APPLICATION_ID 0x42725231 /* "BrR1" */
 
 /* The batch between begin and its end. */
@@ -49,6 +50,11 @@ BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const cha
 /* The row of table store as it is now. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);
+/* Lock and metadata.db only; a handle without logs. */
+BR_MUST_USE enum br_rc br_store_open_db(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
+                                        struct br_store_info *info, struct br_err *err);
+/* Both logs of a generation, in place of those that are open. Nothing changes on failure. */
+BR_MUST_USE enum br_rc br_store_open_logs(struct br_store *s, uint64_t generation, struct br_err *err);
 /* What the header of a log of this store says. */
 struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_log_kind kind, uint64_t generation);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */

@@ -197,9 +197,9 @@ enum br_rc br_store_erase_logs(struct br_store *s, struct br_err *err)
         return br_fail(err, BR_E_USAGE, "the workspace %s is not open for erasing", s->dir);
     BR_TRY(br_store_read_begin(s, err));
     rc = br_store_state(s, &info, NULL, err);
-    if (rc == BR_OK) /* ids and offsets grow together: the index by id gives the order of the file */
+    if (rc == BR_OK)
         rc = erase_log(s, &s->content.log, info.content_tail,
-                       "SELECT offset, length FROM content WHERE workspace_id = ?1 AND dead = 0 ORDER BY content_id",
+                       "SELECT offset, length FROM content WHERE workspace_id = ?1 AND dead = 0 ORDER BY offset",
                        content_range, err);
     if (rc == BR_OK)
         rc = erase_log(s, &s->vectors.log, br_vector_log_offset(&s->vectors, info.vector_tail),

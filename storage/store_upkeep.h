@@ -47,4 +47,36 @@ struct br_compaction {
  * system says how much is free, BR_E_CORRUPT when something live is damaged. There is no graph checkpoint afterwards. */
 BR_MUST_USE enum br_rc br_store_compact(struct br_store *s, const struct br_compaction *how, struct br_err *err);
 
+/* --- Repair (store_repair.c) --- */
+
+struct br_store_mended { /* files that were missing, cut short or had a damaged header: what is lost shows as damaged records and rows */
+    bool content, vectors;
+};
+/* Opens for writing whatever state the logs are in. BR_E_CORRUPT: metadata.db itself is damaged (every page is looked at). BR_E_NOTFOUND:
+ * there is none. */
+BR_MUST_USE enum br_rc br_store_open_repair(const struct br_io *io, const char *dir, struct br_store **out,
+                                            struct br_store_mended *mended, struct br_err *err);
+struct br_id_list { /* ascending; items is malloc'ed */
+    uint64_t *items;
+    size_t n, alloc;
+};
+void br_id_list_free(struct br_id_list *l);
+/* Live records, or live slots, whose bytes cannot be read or fail their checksum. */
+BR_MUST_USE enum br_rc br_store_damaged_contents(struct br_store *s, struct br_id_list *out, struct br_err *err);
+BR_MUST_USE enum br_rc br_store_damaged_slots(struct br_store *s, struct br_id_list *out, struct br_err *err);
+/* In a transaction: the live record gets these bytes, at a new place in the log. *same: they are what it was made of. */
+BR_MUST_USE enum br_rc br_store_mend_content(struct br_store *s, uint64_t content_id, const void *bytes, size_t len, bool *same,
+                                             struct br_err *err);
+/* The writer's lock of a directory whatever is in it; closed with io->close. BR_E_BUSY. */
+BR_MUST_USE enum br_rc br_store_lock(const struct br_io *io, const char *dir, int *fd, struct br_err *err);
+/* Every whole record of a content log, in the order of the file, without metadata.db: dead ones too. *damaged: places where something
+ * else than a record or zeros begins. Bytes are borrowed until fn returns. */
+BR_MUST_USE enum br_rc br_store_scan_content(const struct br_io *io, const char *path,
+                                             enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err), void *ctx,
+                                             uint64_t *damaged, struct br_err *err);
+/* Takes metadata.db and the logs of a store that nobody has open into dir, beside the damaged metadata.db, which is kept as
+ * metadata.db.damaged. from and dir are on one file system. Stopped anywhere, it can be done again from the start. */
+BR_MUST_USE enum br_rc br_store_replace(const struct br_io *io, const char *from, const char *dir, uint64_t generation,
+                                        struct br_err *err);
+
 #endif

@@ -19,7 +19,8 @@ static void compact(const struct fixture *f)
 static void fill(struct fixture *f, int n)
 {
     for (int i = 0; i < n; i++)
-        up_message(f, i % 2, i, i % 3 ? "U0ADALOVE" : "U0BABBAGE", up_words(1000 + (unsigned)i), i % 5 ? -1 : i / 25 * 25);
+        up_message(f, i % 2, i, i % 3 ? "U0ADALOVE" : "U0BABBAGE", i % 9 == 4 ? "equal texts have equal vectors" : up_words(1000 + (unsigned)i),
+                   i % 5 ? -1 : i / 25 * 25);
 }
 
 /* Edits a third, later half of it again. */
@@ -46,7 +47,12 @@ static void same_answers(const struct fixture *f, char *before[6])
     char *now[6];
     answers(f, now);
     for (int i = 0; i < 6; i++) {
-        assert_string_equal(before[i], now[i]);
+        if (strcmp(before[i], now[i]) != 0) {
+            size_t at = 0;
+            while (before[i][at] == now[i][at])
+                at++;
+            fail_msg("answer %d differs at %zu: %.200s / %.200s", i, at, before[i] + (at > 40 ? at - 40 : 0), now[i] + (at > 40 ? at - 40 : 0));
+        }
         free(now[i]);
     }
 }
