@@ -197,11 +197,22 @@ struct br_channel_status {
     uint64_t messages;
     int64_t first_ts, last_ts;
 };
+/* How far the two stores are apart, of one moment and without reading a log: lag is work not yet done, divergence is damage. */
+struct br_consistency {
+    uint64_t lag_commits, lag_vectors; /* commits the graph has not followed, vectors it does not hold (searched exactly) */
+    uint64_t pending_threads;          /* to be cut into passages again */
+    uint64_t erase_queue;              /* what a forget has still to erase */
+    uint64_t vectors_live, vectors_dead, content_live, content_dead; /* dead: until the next compact or forget */
+    uint64_t content_named;            /* records that messages and passages name */
+    uint64_t vectors_missing, vectors_orphaned;
+    uint64_t divergence; /* 0, or how many documents, vectors and records lack their counterpart */
+};
 struct br_workspace_status {
     char id[65], name[256], model_id[65];
     uint64_t messages, users, channels, documents, threads, pending_threads;
     uint64_t bytes_metadata, bytes_content, bytes_vectors, bytes_graph;
     uint64_t last_seq, indexed_seq;
+    struct br_consistency consistency;
     struct br_channel_status *channel_items;
     size_t n_channel_items;
 };

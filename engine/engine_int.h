@@ -61,6 +61,9 @@ BR_MUST_USE enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_i
 /* For a reader: reopens the checkpoint if the store points at another one. */
 void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info);
 
+/* --- consistency.c --- */
+BR_MUST_USE enum br_rc br_consistency_of(struct br_workspace *ws, struct br_consistency *out, struct br_err *err);
+
 /* --- names.c: ids to display names while importing --- */
 struct br_name_map;
 enum { BR_NAME_LISTED = 1, BR_NAME_COUNTED = 2 };

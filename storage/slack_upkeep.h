@@ -75,4 +75,16 @@ struct br_slack_salvage {
 };
 BR_MUST_USE enum br_rc br_slack_salvage(struct br_store *s, const char *db_path, struct br_slack_salvage *found, struct br_err *err);
 
+/* --- Monitoring (slack_consistency.c) --- */
+
+struct br_slack_consistency {
+    uint64_t slots_live, slots_dead, slots_named; /* named: by messages and passages */
+    uint64_t slots_unindexed;                     /* live, at or past slot_end */
+    uint64_t vectors_missing;                     /* documents that need one and name none */
+    uint64_t content_live, content_dead, content_named;
+    uint64_t dirty_threads, erase_queue;
+};
+/* Counts of one snapshot. slot_end: where the graph ends. For a reader or a writer. */
+BR_MUST_USE enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br_slack_consistency *c, struct br_err *err);
+
 #endif

@@ -28,6 +28,28 @@ static const char *meant_key(const struct meant *m, size_t i)
 
 /* ---- status ---- */
 
+static json_t *consistency_json(const struct br_consistency *c)
+{
+    return json_pack("{so so so so so so so so so so so so}", "lag_commits", json_count(c->lag_commits), "lag_vectors",
+                     json_count(c->lag_vectors), "pending_threads", json_count(c->pending_threads), "erase_queue",
+                     json_count(c->erase_queue), "vectors_live", json_count(c->vectors_live), "vectors_dead",
+                     json_count(c->vectors_dead), "vectors_missing", json_count(c->vectors_missing), "vectors_orphaned",
+                     json_count(c->vectors_orphaned), "content_live", json_count(c->content_live), "content_dead",
+                     json_count(c->content_dead), "content_named", json_count(c->content_named), "divergence",
+                     json_count(c->divergence));
+}
+
+static void consistency_text(FILE *f, const struct br_consistency *c)
+{
+    char a[32];
+    if (c->divergence)
+        fprintf(f, "  DIVERGED: %s record%s without a counterpart; run `backread verify`, then `backread repair`\n",
+                format_count(c->divergence, a), plural(c->divergence));
+    if (c->erase_queue)
+        fprintf(f, "  forgotten, but not erased yet: %s record%s; `backread compact` finishes it\n", format_count(c->erase_queue, a),
+                plural(c->erase_queue));
+}
+
 static json_t *status_json(const struct br_workspace_status *s)
 {
     json_t *channels = json_array();
@@ -40,14 +62,14 @@ static json_t *status_json(const struct br_workspace_status *s)
                                         c->first_ts ? format_ts(c->first_ts, first) : NULL, "last_ts",
                                         c->last_ts ? format_ts(c->last_ts, last) : NULL));
     }
-    return json_pack("{so so so so so so so so s{so so so so} so so ss so}", "id", json_text(s->id), "name",
+    return json_pack("{so so so so so so so so s{so so so so} so so ss so so}", "id", json_text(s->id), "name",
                      json_text(s->name), "messages", json_count(s->messages), "users", json_count(s->users), "channels",
                      json_count(s->channels), "documents", json_count(s->documents), "threads", json_count(s->threads),
                      "pending_threads", json_count(s->pending_threads), "bytes", "metadata",
                      json_count(s->bytes_metadata), "content", json_count(s->bytes_content), "vectors",
                      json_count(s->bytes_vectors), "graph", json_count(s->bytes_graph), "last_seq",
                      json_count(s->last_seq), "indexed_seq", json_count(s->indexed_seq), "model_id", s->model_id,
-                     "channel_items", channels);
+                     "channel_items", channels, "consistency", consistency_json(&s->consistency));
 }
 
 static void status_channels(const struct cli *cli, const struct br_workspace_status *s)
@@ -96,6 +118,7 @@ static void status_text(const struct cli *cli, const struct br_workspace_status 
                 format_count(s->pending_threads, b), plural(s->pending_threads));
     else
         fputs("  index: up to date\n", f);
+    consistency_text(f, &s->consistency);
     status_channels(cli, s);
 }
 
