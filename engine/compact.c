@@ -33,13 +33,13 @@ err:
     return rc;
 }
 
-/* Rewriting metadata.db pays when much of it is free. */
-static enum br_rc give_pages_back(struct br_upkeep *u, struct br_err *err)
+/* Rewriting metadata.db pays when much of it is free; where something was dead it also takes the copies that SQLite left of its rows. */
+static enum br_rc give_pages_back(struct br_upkeep *u, bool had_dead, struct br_err *err)
 {
     uint64_t n_free, n_all;
     enum br_rc rc;
     BR_TRY(br_store_free_pages(u->store, &n_free, &n_all, err));
-    if (n_free * 4 > n_all)
+    if (had_dead || n_free * 4 > n_all)
         BR_TRY(br_store_vacuum(u->store, err));
     rc = br_store_quiesce(u->store, NULL);
     if (rc == BR_E_BUSY)
@@ -56,14 +56,16 @@ int br_compact(struct br_home *h, const char *workspace, const struct br_upkeep_
     struct br_err err = {0};
     struct br_upkeep u;
     struct br_compact_report r = {0};
+    struct br_slack_consistency was;
     enum br_rc rc;
     BR_TRY(br_upkeep_open(h, workspace, options, &u, &err));
     BR_TRY(total_bytes(u.store, &r.bytes_before, &err));
+    BR_TRY(br_slack_consistency(u.store, 0, &was, &err));
     BR_TRY(br_slack_merge_words(u.store, &err));
     BR_TRY(br_slack_compact(u.store, &u, copied, &err));
     BR_TRY(build_graph(&u, &err));
     BR_TRY(br_erase_finish(h, u.store, &u.graph, &err));
-    BR_TRY(give_pages_back(&u, &err));
+    BR_TRY(give_pages_back(&u, was.content_dead + was.slots_dead > 0, &err));
     BR_TRY(total_bytes(u.store, &r.bytes_after, &err));
     snprintf(r.workspace, sizeof r.workspace, "%s", u.id);
     r.seconds = br_upkeep_seconds(&u);

@@ -294,7 +294,7 @@ enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64
         if (rc == BR_OK || !sqlite3_get_autocommit(s->db))
             break;
     }
-    if (rc != BR_OK && err)
+    if (rc != BR_OK && err && err->rc == BR_OK)
         *err = why;
 err:
     return rc;
@@ -303,22 +303,23 @@ err:
 /* The logs that the row names, for a handle without any. */
 static enum br_rc open_named_logs(struct br_store *s, struct br_store_info *info, struct br_err *err)
 {
-    struct br_err why = {0};
-    enum br_rc rc = BR_OK;
-    for (int i = 0; i < GENERATION_TRIES; i++) {
+    for (int i = 1;; i++) {
         uint64_t tried = info->generation;
-        why = (struct br_err){0};
-        rc = br_store_open_logs(s, tried, &why);
-        if (rc != BR_E_CORRUPT)
-            break;
-        BR_TRY(read_state(s, info, NULL, err));
-        if (info->generation == tried)
-            break;
+        struct br_err why = {0};
+        enum br_rc opened = br_store_open_logs(s, tried, &why);
+        if (opened == BR_OK)
+            return BR_OK;
+        if (opened == BR_E_CORRUPT && i < GENERATION_TRIES) {
+            enum br_rc rc = read_state(s, info, NULL, err);
+            if (rc != BR_OK)
+                return rc;
+            if (info->generation != tried)
+                continue;
+        }
+        if (err && err->rc == BR_OK)
+            *err = why;
+        return opened;
     }
-    if (rc != BR_OK && err)
-        *err = why;
-err:
-    return rc;
 }
 
 enum br_rc br_store_open_db(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,

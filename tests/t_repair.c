@@ -4,6 +4,9 @@
 #include "store.h"
 #include "store_upkeep.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 static struct br_repair_report repair(const struct fixture *f)
 {
     struct br_error err = {0};
@@ -316,6 +319,40 @@ static void metadata_is_made_anew_from_the_content_log(void **state)
     }
 }
 
+static void a_killed_repair_can_be_run_again(void **state)
+{
+    struct fixture f;
+    unsigned seed = 9;
+    char path[500];
+    (void)state;
+    fill(&f);
+    char *rows = listing(&f);
+    snprintf(path, sizeof path, "%s/metadata.db", f.ws_dir);
+    for (int i = 0; i < 8; i++) {
+        overwrite(path, 0, 100, 1);
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct br_error err;
+            struct br_repair_report r;
+            _exit(br_repair(f.h, NULL, NULL, &r, &err));
+        }
+        usleep((useconds_t)(rand_r(&seed) % 150000));
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        struct br_repair_report r = repair(&f);
+        br_repair_report_free(&r);
+        struct br_workspace_status s = up_status(&f);
+        assert_int_equal(s.messages, 121);
+        br_workspace_status_free(&s);
+    }
+    up_import(&f);
+    char *now = listing(&f);
+    assert_string_equal(rows, now);
+    free(rows);
+    free(now);
+    up_end(&f);
+}
+
 static void the_registry_is_made_anew(void **state)
 {
     struct fixture f;
@@ -358,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_lost_text_is_named_and_an_import_brings_it_back),
         cmocka_unit_test(a_missing_content_log_keeps_the_rows),
         cmocka_unit_test(metadata_is_made_anew_from_the_content_log),
+        cmocka_unit_test(a_killed_repair_can_be_run_again),
         cmocka_unit_test(the_registry_is_made_anew),
         cmocka_unit_test(it_waits_for_no_writer),
     };
