@@ -29,6 +29,7 @@ enum br_rc br_erase_finish(struct br_home *h, struct br_store *s, struct br_grap
     BR_TRY(br_store_quiesce(s, err));
     BR_TRY(br_store_erase_logs(s, err));
     BR_TRY(replace_checkpoints(h, s, g, err));
+    BR_TRY(br_store_drop_damaged(s, err));
     BR_TRY(br_store_erase_rows(s, err));
     BR_TRY(br_store_vacuum(s, err));
     BR_TRY(br_store_quiesce(s, err));

@@ -79,6 +79,14 @@ static void remove_new_store(struct rebuild *r)
     (void)io->rmdir(io->ctx, r->from);
 }
 
+void br_rebuild_sweep(struct br_home *h, const char *dir)
+{
+    struct rebuild r = {.home = h, .dir = dir};
+    int n = snprintf(r.from, sizeof r.from, "%s.repair", dir);
+    if (n > 0 && (size_t)n < sizeof r.from)
+        remove_new_store(&r);
+}
+
 /* --- Records --- */
 
 static bool is_quoted(const struct rebuild *r, const char *bytes, size_t len)

@@ -272,6 +272,7 @@ static enum br_rc open_store(struct repair *r, struct br_err *err)
     BR_TRY(br_store_info(r->u.store, &info, err));
     BR_TRY(br_home_check_model(h, &info, err));
     br_store_sweep(r->u.store);
+    br_rebuild_sweep(h, r->u.dir);
 err:
     return rc;
 }

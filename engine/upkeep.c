@@ -52,6 +52,7 @@ enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_up
     BR_TRY(br_store_info(u->store, &info, err));
     BR_TRY(br_home_check_model(h, &info, err));
     br_store_sweep(u->store);
+    br_rebuild_sweep(h, u->dir);
     br_graph_open(&u->graph, h->io, u->store, NULL);
 err:
     br_registry_close(reg);

@@ -46,6 +46,9 @@ struct br_rebuilt {
 /* Makes metadata.db anew from the content logs in the workspace's directory, under the same lock as any writer. */
 BR_MUST_USE enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out, struct br_err *err);
 
+/* Removes what a rebuilding that was stopped left beside the directory. Only for who holds its lock. */
+void br_rebuild_sweep(struct br_home *h, const char *dir);
+
 /* --- erase.c --- */
 /* Erases what waits in the queue, and every other dead record; nothing when the queue is empty. BR_E_BUSY: a reader is in the way, the
  * queue stays. The graph follows and is checkpointed on the way. */

@@ -405,7 +405,7 @@ enum br_rc br_store_compact(struct br_store *s, const struct br_compaction *how,
         br_content_log_close(&c.content);
         br_vector_log_close(&c.vectors);
     }
-    if (!s->poisoned) { /* else nobody knows which of the two is named */
+    if (br_store_settled(s)) { /* else nobody knows which of the two is named */
         unlink_log(s, "content", rc == BR_OK ? old : old + 1);
         unlink_log(s, "vectors", rc == BR_OK ? old : old + 1);
     }

@@ -47,6 +47,8 @@ struct br_store {
 bool br_workspace_id_ok(const char *id);
 /* dir + "/" + name into out; BR_E_TOOBIG when it does not fit. */
 BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const char *name, struct br_err *err);
+/* store_read.c: no transaction of an earlier writer can come to life any more (the fence, commit.c). Writes one where that is open. */
+bool br_store_settled(struct br_store *s);
 /* The row of table store as it is now. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);

@@ -5,7 +5,8 @@
  *   1  keyword rows purged (with the text, by the transaction that killed it) and the keyword index merged
  *   2  no reader has an older snapshot: it could still ask for the bytes         br_store_quiesce
  *   3  bytes of records and rows zeroed, both logs synced                        br_store_erase_logs
- *   4  a checkpoint of the graph without their codes; the older ones removed
+ *   4  a checkpoint of the graph without their codes; the older ones removed, as is what repair
+ *      kept of a damaged metadata.db
  *   5  their rows deleted, metadata.db written anew: SQLite zeroes what it
  *      frees, but not the copies it leaves when it moves rows between pages      br_store_erase_rows, _vacuum
  *   6  the write-ahead log emptied                                              br_store_quiesce
@@ -19,6 +20,7 @@
 #include "store_core.h"
 #include "store_upkeep.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,6 +227,21 @@ enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err)
     enum br_rc rc = transact(s, sql, 1, err);
     if (rc == BR_OK)
         br_store_sweep(s);
+    return rc;
+}
+
+enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err)
+{
+    static const char *const names[] = {"metadata.db.damaged", "metadata.db.damaged-wal", "metadata.db.damaged-shm"};
+    char path[BR_PATH_MAX];
+    enum br_rc rc = BR_OK;
+    for (size_t i = 0; i < BR_COUNT(names); i++) {
+        BR_TRY(br_path(path, s->dir, names[i], err));
+        int r = s->io->unlink(s->io->ctx, path);
+        if (r < 0 && r != -ENOENT)
+            BR_TRY(br_fail_errno(err, -r, "cannot remove %s", path));
+    }
+err:
     return rc;
 }
 

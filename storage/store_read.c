@@ -373,9 +373,22 @@ static int sweep_entry(void *arg, const char *name)
     return 0;
 }
 
+bool br_store_settled(struct br_store *s)
+{
+    if (s->mode != BR_STORE_WRITE || s->poisoned || s->txn.open || s->read_depth > 0)
+        return false;
+    if (s->fenced)
+        return true;
+    if (br_store_begin(s, NULL) != BR_OK)
+        return false;
+    br_store_rollback(s);
+    return s->fenced;
+}
+
+/* Only once it is settled which files are named: a transaction nobody published could still name others, after the next recovery. */
 void br_store_sweep(struct br_store *s)
 {
     struct sweep w = {.s = s};
-    if (s->mode == BR_STORE_WRITE && !s->poisoned && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
+    if (br_store_settled(s) && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
         s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
 }

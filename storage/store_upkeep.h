@@ -23,6 +23,8 @@ BR_MUST_USE enum br_rc br_store_erase_logs(struct br_store *s, struct br_err *er
 BR_MUST_USE enum br_rc br_store_clear_checkpoint(struct br_store *s, struct br_err *err);
 /* Forgets the checkpoint before the current one, and removes every graph file but that. */
 BR_MUST_USE enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err);
+/* Removes what repair kept of a damaged metadata.db: nobody can tell what is in it. */
+BR_MUST_USE enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err);
 /* Removes the rows of dead records and slots (their hashes tell something too). Only when the current checkpoint, if there is one, knows
  * that they are dead. */
 BR_MUST_USE enum br_rc br_store_erase_rows(struct br_store *s, struct br_err *err);

@@ -199,8 +199,8 @@ static void rows_that_sqlite_moved_leave_no_copies(void **state)
         all[i] = json_pack("{ss ss ss ss s[{ss ss}]}", "type", "message", "user", i % 4 ? "U0BABBAGE" : "U0ADALOVE", "text", "see the file", "ts",
                            up_ts(i), "files", "id", "F1", "title", title);
     }
-    for (int round = 0; round < 10; round++) {
-        for (int n = 0; n < 150; n++) {
+    for (int round = 0; round < 5; round++) {
+        for (int n = 0; n < 300; n++) {
             int i;
             do
                 i = (int)(rand_r(&seed) % 1500);

@@ -300,6 +300,10 @@ static void metadata_is_made_anew_from_the_content_log(void **state)
         br_workspace_status_free(&s);
         br_workspace_status_free(&t);
         up_gone(&f, up_words(1002)); /* the forgotten one stays so */
+        snprintf(id, sizeof id, "%s:%s", up_channel_ids[0], up_ts(14)); /* and no copy of the damaged file keeps the next one */
+        if (br_forget(f.h, NULL, &(struct br_forget_options){.message = id}, &fr, &err))
+            fail_msg("%s", err.message);
+        up_gone(&f, up_words(1014));
         up_import(&f); /* names and channels come back */
         char *now = listing(&f);
         if (how == 2) /* with markers lost, an import may revive what was forgotten: then that alone is new */
@@ -307,7 +311,7 @@ static void metadata_is_made_anew_from_the_content_log(void **state)
         else
             assert_true(strlen(now) > 0);
         for (char *line = strtok(rows, "\n"); line; line = strtok(NULL, "\n"))
-            if (!strstr(now, line))
+            if (!strstr(now, line) && !strstr(line, up_words(1014)))
                 fail_msg("lost: %s", line);
         if (strstr(now, "1704104100000100"))
             fail_msg("a forged message came to life");

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 struct fixture {
-    char dir[256], home[300], export_dir[300], ws_dir[400], model[320];
+    char dir[256], home[300], export_dir[300], ws_dir[400];
     struct br_home *h;
     json_t *days[2]; /* messages of the channels general and random */
 };
@@ -66,6 +66,24 @@ static inline void up_import(struct fixture *f)
     br_import_reports_free(&r);
 }
 
+static char up_model_dir[256], up_model_path[320];
+
+static inline void up_remove_model(void)
+{
+    e2e_remove_tree(up_model_dir);
+}
+
+/* One for all tests of a program. */
+static inline const char *up_model(void)
+{
+    if (!up_model_dir[0]) {
+        e2e_scratch(up_model_dir, sizeof up_model_dir);
+        tiny_model(up_model_dir, up_model_path, sizeof up_model_path);
+        atexit(up_remove_model);
+    }
+    return up_model_path;
+}
+
 static inline void up_begin(struct fixture *f)
 {
     char path[400];
@@ -88,8 +106,7 @@ static inline void up_begin(struct fixture *f)
                               up_user("U0BABBAGE", "charles", "Charles Babbage", "Difference Charles"));
     up_write(f, "users.json", users);
     json_decref(users);
-    tiny_model(f->dir, f->model, sizeof f->model);
-    f->h = e2e_home(f->home, f->model);
+    f->h = e2e_home(f->home, up_model());
 }
 
 static inline void up_end(struct fixture *f)

@@ -245,7 +245,7 @@ int cmd_verify(struct cli *cli)
     if (!status && meant.count == 0)
         cli_note(cli, "The archive in %s is empty: nothing to check", br_home_path(cli->home));
     if (!status && !sum.ok)
-        status = cli_fail(BR_STATUS_DAMAGED, "%s: import the export again into a new home, or restore a backup",
+        status = cli_fail(BR_STATUS_DAMAGED, "%s: run `backread repair`, or restore a backup",
                           *sum.first_problem ? sum.first_problem : "the archive is damaged");
     json_decref(list);
     br_workspace_names_free(&meant.names);

@@ -136,7 +136,7 @@ static void repair_text(const struct cli *cli, const struct br_repair_report *r)
         fprintf(f, "  metadata.db was made anew from the content log: %s message%s; %s user%s and %s channel%s were still known\n",
                 format_count(r->messages, a), plural(r->messages), format_count(r->users, b), plural(r->users),
                 format_count(r->channels, c), plural(r->channels));
-        fputs("  the damaged one is kept as metadata.db.damaged; deletions that could not be read from it are undone, names that\n"
+        fputs("  the damaged one is kept as metadata.db.damaged (until the next forget); deletions that could not be read from it are undone, names that\n"
               "  could not be read are ids until the next import\n", f);
     }
     if (r->texts_rendered || r->vectors_embedded)
