@@ -208,11 +208,22 @@ struct br_channel_status {
     uint64_t messages;
     int64_t first_ts, last_ts;
 };
+/* How far the two stores are apart, of one moment and without reading a log: lag is work not yet done, divergence is damage. */
+struct br_consistency {
+    uint64_t lag_commits, lag_vectors; /* commits the graph has not followed, vectors it does not hold (searched exactly) */
+    uint64_t pending_threads;          /* to be cut into passages again */
+    uint64_t erase_queue;              /* what a forget has still to erase */
+    uint64_t vectors_live, vectors_dead, content_live, content_dead; /* dead: until the next compact or forget */
+    uint64_t content_named;            /* records that messages and passages name */
+    uint64_t vectors_missing, vectors_orphaned;
+    uint64_t divergence; /* 0, or how many documents, vectors and records lack their counterpart */
+};
 struct br_workspace_status {
     char id[65], name[256], model_id[65];
     uint64_t messages, users, channels, documents, threads, pending_threads;
     uint64_t bytes_metadata, bytes_content, bytes_vectors, bytes_graph;
     uint64_t last_seq, indexed_seq;
+    struct br_consistency consistency;
     struct br_channel_status *channel_items;
     size_t n_channel_items;
 };
@@ -229,6 +240,70 @@ struct br_verify_report {
 /* Damage is a report, not an error, also where a store is too damaged for br_workspace_open: corrupt is 1 or more then, and first_problem says
  * what. deep: every checksum, and the graph. */
 BR_API int br_verify(struct br_home *home, const char *workspace, bool deep, struct br_verify_report *out, struct br_error *err);
+
+/* ---- Upkeep: each is for one workspace, and for the only writer of it (else BR_STATUS_IO) ---- */
+
+struct br_upkeep_options { /* zero: none */
+    void *ctx;
+    void (*progress)(void *ctx, const struct br_import_progress *p); /* may be NULL; phases: "deleting", "threads", "erasing",
+                                                                        "copying", "embedding", "index" */
+    const volatile int *stop; /* may be NULL; set non-zero to stop at the next commit (BR_STATUS_IO; run it again to finish) */
+};
+
+struct br_forget_options { /* exactly one of the four, the others NULL */
+    const char *user;    /* name or id: all messages of the author, the profile, memberships and reactions */
+    const char *message; /* a permalink or CHANNEL:TS */
+    const char *channel; /* name or id: all its messages */
+    const char *before;  /* all messages earlier than this date: YYYY[-MM[-DD]], today, yesterday, or a ts */
+    struct br_upkeep_options upkeep;
+};
+struct br_forget_report {
+    char workspace[65];
+    uint64_t messages, documents; /* gone; documents: message texts and passages that had a vector */
+    uint64_t reactions;           /* of the user to messages of others */
+    double seconds;
+};
+/* Deletes for good: importing an older or newer archive does not bring the messages back. On success no byte of their text, raw form or
+ * vectors, nor of earlier edits, is in any file of the workspace. BR_STATUS_IO when a reader with an older view stands in the way: what was
+ * asked for is deleted and invisible, and its bytes go with the next forget, compact or import. */
+BR_API int br_forget(struct br_home *home, const char *workspace, const struct br_forget_options *options,
+                     struct br_forget_report *out, struct br_error *err);
+
+struct br_compact_report {
+    char workspace[65];
+    uint64_t bytes_before, bytes_after; /* of metadata.db, logs and graph together */
+    double seconds;
+};
+/* Gives back the space of what was edited, deleted or forgotten, and erases what of it is left. Readers go on meanwhile; they use the old
+ * files until they ask anew. Needs as much free space as the live content takes. Cut short, the archive is as before or compacted. */
+BR_API int br_compact(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
+                      struct br_compact_report *out, struct br_error *err);
+
+struct br_repair_report {
+    char workspace[65];
+    /* What was damaged or missing, and made anew. */
+    bool registry, metadata, content, vectors, graph, words;
+    /* What came of it. */
+    uint64_t texts_rendered;                 /* lost texts made again from raw forms */
+    uint64_t texts_lost, raws_lost;          /* for good; an import of the archive they came from brings them back */
+    uint64_t vectors_embedded;               /* made again from texts */
+    uint64_t messages, users, channels, deletions; /* metadata: found again */
+    uint64_t records_damaged;                /* metadata: places of the content log that could not be read */
+    struct br_lost_message {
+        char channel_id[64];
+        int64_t ts;
+    } *lost; /* messages whose text is lost, owned; up to BR_REPAIR_LOST_MAX of texts_lost */
+    size_t n_lost;
+    bool ok; /* a deep verification finds nothing any more */
+    char problem[256]; /* "" or what it finds */
+    double seconds;
+};
+#define BR_REPAIR_LOST_MAX 10000
+/* Mends what damage to one file did, of registry.db, metadata.db, content, vectors and graph. A damaged metadata.db is kept as
+ * metadata.db.damaged and made anew from the content log: channels, people and deletions then as far as it can still be read. */
+BR_API int br_repair(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
+                     struct br_repair_report *out, struct br_error *err);
+BR_API void br_repair_report_free(struct br_repair_report *r);
 
 /* ---- Embedding ---- */
 

@@ -12,6 +12,7 @@
 #include "index.h"
 #include "registry.h"
 #include "slack.h"
+#include "slack_upkeep.h"
 #include "store.h"
 
 #define BR_PATH_MAX 4096
@@ -73,6 +74,9 @@ BR_MUST_USE enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_i
 /* For a reader: reopens the checkpoint if the store points at another one. */
 void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info);
 
+/* --- consistency.c --- */
+BR_MUST_USE enum br_rc br_consistency_of(struct br_workspace *ws, struct br_consistency *out, struct br_err *err);
+
 /* --- names.c: ids to display names while importing --- */
 struct br_name_map;
 enum { BR_NAME_LISTED = 1, BR_NAME_COUNTED = 2 };
@@ -104,7 +108,7 @@ struct br_pipeline;
 
 /* One thing to store. Everything it points to lives in the batch's arena. */
 struct br_item {
-    enum { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES } kind;
+    enum { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES, BR_ITEM_VECTOR } kind;
     union {
         struct br_slack_user user;
         struct br_slack_channel channel;
@@ -118,8 +122,9 @@ struct br_item {
             struct br_slack_passage *items;
             size_t n;
         } passages;
+        struct br_slack_vectorless vectorless; /* a stored document that gets its vector */
     };
-    float *vector; /* of a message: NULL none; filled by the time the writer sees it */
+    float *vector; /* of a message or a stored document: NULL none; filled by the time the writer sees it */
 };
 struct br_pipeline_config {
     struct br_home *home;
@@ -145,6 +150,18 @@ BR_MUST_USE enum br_rc br_pipeline_submit(struct br_pipeline *p, bool force, str
 BR_MUST_USE enum br_rc br_pipeline_drain(struct br_pipeline *p, struct br_err *err);
 uint64_t br_pipeline_embedded(const struct br_pipeline *p);
 void br_pipeline_free(struct br_pipeline *p); /* drops what was not committed */
+
+/* --- threads.c: dirty threads to passages --- */
+struct br_cutting {
+    struct br_home *home;
+    struct br_store *reader; /* sees what the pipeline commits */
+    struct br_pipeline *pipeline;
+    bool dry_run;
+    void *ctx;
+    enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err); /* after each thread; its error ends it. May be NULL */
+};
+/* Until none is dirty; all of it is committed when it returns BR_OK. */
+BR_MUST_USE enum br_rc br_cut_dirty_threads(const struct br_cutting *c, struct br_err *err);
 
 /* --- messages.c: store views to public messages --- */
 struct br_message_list {

@@ -4,7 +4,7 @@
  *
  * A dry run is the same code inside one transaction that is rolled back: without vectors, and in a scratch home when the workspace does
  * not exist yet. */
-#include "engine_int.h"
+#include "upkeep.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,8 +17,6 @@
 #include "source.h"
 
 #define SCRATCH_PREFIX "backread-dry-run-"
-#define THREAD_KEYS 1024
-#define THREAD_BYTES_MAX ((size_t)8 << 20) /* of a thread's text that passages are made of: it is committed as a whole */
 
 struct import {
     struct br_home *home;
@@ -295,6 +293,10 @@ static enum br_rc render_message(struct import *im, const struct br_message_even
         if (truncated)
             count_warning(im, BR_WARN_TEXT_TRUNCATED, 1, m->channel_id);
     }
+    /* With the channel in it a raw form tells all of its message: repair makes metadata.db anew from such records. */
+    const char *channel = json_string_value(json_object_get(m->raw, "channel"));
+    if ((!channel || strcmp(channel, m->channel_id) != 0) && json_object_set_new(m->raw, "channel", json_string(m->channel_id)) != 0)
+        return br_fail_nomem(err);
     if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
         br_buf_reset(&im->raw); /* a message larger than any real one: kept without its raw form */
     return br_buf_status(&im->text, err);
@@ -404,119 +406,14 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
     report_progress(im);
 }
 
-/* ---- threads to passages ---- */
-
-struct thread_ctx {
-    struct br_arena *arena;
-    struct br_thread_text *msgs;
-    size_t n, alloc, bytes;
-};
-
-/* What a thread says beyond THREAD_BYTES_MAX is found by its messages alone, each of which has a vector of its own. */
-static enum br_rc collect_thread(void *ctx, const struct br_slack_view *v, struct br_err *err)
+static enum br_rc thread_cut(void *ctx, uint64_t done, uint64_t total, struct br_err *err)
 {
-    struct thread_ctx *t = ctx;
-    if (v->cls != BR_MSG_CONTENT || t->bytes + v->text_len > THREAD_BYTES_MAX)
-        return BR_OK;
-    t->bytes += v->text_len;
-    if (t->n == t->alloc) {
-        size_t alloc = t->alloc ? t->alloc * 2 : 64;
-        struct br_thread_text *p = realloc(t->msgs, alloc * sizeof *p);
-        if (!p)
-            return br_fail_nomem(err);
-        t->msgs = p;
-        t->alloc = alloc;
-    }
-    const char *speaker = v->user_name ? v->user_name : v->user_id ? v->user_id : "unknown";
-    t->msgs[t->n] = (struct br_thread_text){.ts = v->ts,
-                                            .speaker = br_arena_str(t->arena, speaker),
-                                            .text = br_arena_strn(t->arena, v->text, v->text_len),
-                                            .len = v->text_len};
-    if (!t->msgs[t->n].speaker || !t->msgs[t->n].text)
-        return br_fail_nomem(err);
-    t->n++;
-    return BR_OK;
-}
-
-static enum br_rc plan_passages(struct import *im, struct br_item *item, const struct br_passage *cut, size_t n, struct br_arena *a,
-                                struct br_err *err)
-{
-    enum br_rc rc = BR_OK;
-    struct br_slack_passage *out = br_arena_array(a, n ? n : 1, sizeof *out);
-    if (!out)
-        return br_fail_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        out[i] = (struct br_slack_passage){
-            .text = cut[i].text, .text_len = cut[i].len, .first_ts = cut[i].first_ts, .last_ts = cut[i].last_ts};
-        if (im->opt->dry_run)
-            continue;
-        bool found = false;
-        float *v = br_pipeline_vector_room(im->pipeline);
-        if (!v)
-            return br_fail_nomem(err);
-        BR_TRY(br_store_vector_of_text(im->reader, cut[i].text, cut[i].len, v, &found, err));
-        if (!found)
-            v = br_pipeline_vector(im->pipeline, cut[i].text, cut[i].len);
-        if (!v)
-            return br_fail_nomem(err);
-        out[i].vector = v;
-    }
-    item->passages.items = out;
-    item->passages.n = n;
-err:
-    return rc;
-}
-
-static enum br_rc cut_thread(struct import *im, const struct br_slack_thread_key *key, struct thread_ctx *t, struct br_err *err)
-{
-    struct br_arena *a;
-    struct br_passage *cut = NULL;
-    size_t n = 0;
-    enum br_rc rc;
-    BR_TRY(br_pipeline_batch(im->pipeline, &a, err));
-    struct br_item *item = br_pipeline_item(im->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_PASSAGES;
-    item->passages.key = *key;
-    t->n = t->bytes = 0;
-    t->arena = a;
-    BR_TRY(br_slack_thread(im->reader, key->channel_id, key->thread_ts, collect_thread, t, err));
-    BR_TRY(br_passages_cut(im->home->model, t->msgs, t->n, a, &cut, &n, err));
-    BR_TRY(plan_passages(im, item, cut, n, a, err));
-    BR_TRY(br_pipeline_submit(im->pipeline, false, err));
-err:
-    return rc;
-}
-
-/* Dirty threads are fetched a block at a time; a block is committed, and so clean, before the next is asked for. */
-static enum br_rc cut_dirty_threads(struct import *im, struct br_err *err)
-{
-    enum br_rc rc;
-    struct thread_ctx t = {0};
-    struct br_slack_thread_key *keys = malloc(THREAD_KEYS * sizeof *keys);
-    size_t n = 0;
-    struct br_slack_counts counts = {0};
-    if (!keys)
-        return br_fail_nomem(err);
-    BR_TRY(br_slack_count(im->reader, &counts, err));
+    struct import *im = ctx;
     im->progress.phase = "threads";
-    im->progress.done = 0;
-    im->progress.total = counts.dirty_threads;
-    do {
-        BR_TRY(br_slack_dirty_threads(im->reader, keys, THREAD_KEYS, &n, err));
-        for (size_t i = 0; i < n; i++) {
-            BR_TRY(cut_thread(im, &keys[i], &t, err));
-            im->progress.done++;
-            report_progress(im);
-            BR_TRY(check_stop(im, err));
-        }
-        BR_TRY(br_pipeline_drain(im->pipeline, err));
-    } while (n);
-err:
-    free(keys);
-    free(t.msgs);
-    return rc;
+    im->progress.done = done;
+    im->progress.total = total;
+    report_progress(im);
+    return check_stop(im, err);
 }
 
 /* ---- one workspace ---- */
@@ -560,7 +457,7 @@ static void fill_report(struct import *im, const struct br_slack_totals *t)
         }
 }
 
-static enum br_rc run_stages(struct import *im, struct br_source *src, size_t i, struct br_err *err)
+static enum br_rc run_stages(struct import *im, const struct br_feed *feed, struct br_err *err)
 {
     const struct br_sink sink = {.ctx = im, .event = on_event, .warn = count_warning, .progress = on_progress};
     struct br_slack_totals totals;
@@ -568,9 +465,15 @@ static enum br_rc run_stages(struct import *im, struct br_source *src, size_t i,
     BR_TRY(br_slack_each_user(im->reader, remember_user, im, err));
     BR_TRY(br_slack_each_channel(im->reader, remember_channel, im, err));
     im->progress.phase = "reading";
-    BR_TRY(br_source_run(src, i, &sink, err));
+    BR_TRY(feed->run(feed->ctx, &sink, err));
     BR_TRY(br_pipeline_drain(im->pipeline, err));
-    BR_TRY(cut_dirty_threads(im, err));
+    const struct br_cutting cutting = {.home = im->home,
+                                       .reader = im->reader,
+                                       .pipeline = im->pipeline,
+                                       .dry_run = im->opt->dry_run,
+                                       .ctx = im,
+                                       .step = thread_cut};
+    BR_TRY(br_cut_dirty_threads(&cutting, err));
     if (!im->opt->dry_run) {
         im->progress.phase = "index";
         report_progress(im);
@@ -739,7 +642,18 @@ static void close_import(struct import *im)
     br_buf_free(&im->raw);
 }
 
-static enum br_rc import_into(struct import *im, struct br_source *src, size_t i, const char *dir, struct br_err *err)
+/* What a forget was stopped at. A reader in its way is no reason not to import. */
+static enum br_rc finish_erasure(struct import *im, struct br_err *err)
+{
+    struct br_err why = {0};
+    enum br_rc rc = br_erase_finish(im->home, im->writer, &im->graph, &why);
+    if (rc == BR_OK || rc == BR_E_BUSY)
+        return BR_OK;
+    *err = why;
+    return rc;
+}
+
+static enum br_rc import_into(struct import *im, const struct br_feed *feed, const char *dir, struct br_err *err)
 {
     enum br_rc rc;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -750,6 +664,7 @@ static enum br_rc import_into(struct import *im, struct br_source *src, size_t i
         BR_TRY(br_store_open(im->home->io, dir, BR_STORE_READ, &im->reader, err));
         br_graph_open(&im->graph, im->home->io, im->writer, NULL);
         BR_TRY(br_graph_follow(&im->graph, im->writer, err));
+        BR_TRY(finish_erasure(im, err));
     }
     BR_TRY(br_slack_import_begin(im->writer, err));
     struct br_pipeline_config cfg = {.home = im->home,
@@ -760,12 +675,48 @@ static enum br_rc import_into(struct import *im, struct br_source *src, size_t i
                                      .ctx = im,
                                      .tick = report_progress};
     BR_TRY(br_pipeline_new(&cfg, &im->pipeline, err));
-    BR_TRY(run_stages(im, src, i, err));
+    BR_TRY(run_stages(im, feed, err));
     im->report->embedded = br_pipeline_embedded(im->pipeline);
 err:
     if (im->opt->dry_run && im->writer)
         br_store_rollback(im->writer);
     return rc;
+}
+
+static void begin_import(struct import *im)
+{
+    clock_gettime(CLOCK_MONOTONIC, &im->started);
+    im->reported = im->started;
+    im->names = (struct br_names){.ctx = im, .user = user_name, .channel = channel_name};
+    br_buf_init(&im->text, 2 * (size_t)BR_RENDER_TEXT_MAX);
+    br_buf_init(&im->raw, (size_t)16 << 20);
+}
+
+enum br_rc br_import_feed(struct br_home *h, const char *dir, const struct br_feed *feed, struct br_import_report *report,
+                          struct br_err *err)
+{
+    static const struct br_import_options defaults = {0};
+    struct import im = {.home = h, .opt = &defaults, .report = report};
+    enum br_rc rc;
+    begin_import(&im);
+    BR_TRY(br_name_map_new(&im.users, err));
+    BR_TRY(br_name_map_new(&im.channels, err));
+    BR_TRY(br_store_open(h->io, dir, BR_STORE_WRITE, &im.writer, err));
+    BR_TRY(import_into(&im, feed, dir, err));
+err:
+    close_import(&im);
+    return rc;
+}
+
+struct from_source {
+    struct br_source *source;
+    size_t workspace;
+};
+
+static enum br_rc run_source(void *ctx, const struct br_sink *sink, struct br_err *err)
+{
+    const struct from_source *f = ctx;
+    return br_source_run(f->source, f->workspace, sink, err);
 }
 
 static enum br_rc import_workspace(struct br_home *h, struct br_source *src, size_t i, const struct br_import_options *opt,
@@ -775,12 +726,10 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     struct import im = {.home = h, .opt = opt, .report = report, .freshness = br_source_freshness(src)};
     struct br_registry *reg = NULL;
     char dir[BR_PATH_MAX], scratch[BR_PATH_MAX - 16] = "";
+    struct from_source from = {src, i};
+    const struct br_feed feed = {.ctx = &from, .run = run_source};
     enum br_rc rc;
-    clock_gettime(CLOCK_MONOTONIC, &im.started);
-    im.reported = im.started;
-    im.names = (struct br_names){.ctx = &im, .user = user_name, .channel = channel_name};
-    br_buf_init(&im.text, 2 * (size_t)BR_RENDER_TEXT_MAX);
-    br_buf_init(&im.raw, (size_t)16 << 20);
+    begin_import(&im);
     snprintf(report->workspace, sizeof report->workspace, "%s", w->id);
     snprintf(report->name, sizeof report->name, "%s", opt->name ? opt->name : w->name ? w->name : "");
     report->dry_run = opt->dry_run;
@@ -790,7 +739,7 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
     BR_TRY(open_writer(&im, w, dir, scratch, err));
     BR_TRY(register_workspace(&im, reg, w->id, err));
-    BR_TRY(import_into(&im, src, i, dir, err));
+    BR_TRY(import_into(&im, &feed, dir, err));
     report->seconds = seconds_since(&im.started);
 err:
     close_import(&im);

@@ -277,6 +277,8 @@ static enum br_rc apply_item(struct br_pipeline *p, struct br_item *item, struct
         return br_slack_delete_message(s, item->deletion.channel_id, item->deletion.ts, item->deletion.deleted_at, &deleted, err);
     case BR_ITEM_PASSAGES:
         return br_slack_put_passages(s, &item->passages.key, item->passages.items, item->passages.n, err);
+    case BR_ITEM_VECTOR:
+        return br_slack_fill_vector(s, &item->vectorless, item->vector, err);
     }
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "retrieve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "render.h"
 
@@ -81,6 +82,22 @@ static enum br_rc join(struct br_workspace *ws, const struct br_hit *slots, size
     return BR_OK;
 }
 
+/* Equal similarities are common: chats repeat themselves. Slots would order them, but slots change when the archive is compacted; answers
+ * must not. */
+static int more_similar(const void *a, const void *b)
+{
+    const struct br_semantic_hit *x = a, *y = b;
+    if (x->similarity != y->similarity)
+        return x->similarity < y->similarity ? 1 : -1;
+    if (x->doc.ts != y->doc.ts)
+        return x->doc.ts < y->doc.ts ? -1 : 1;
+    if (x->doc.kind != y->doc.kind)
+        return x->doc.kind < y->doc.kind ? -1 : 1;
+    if (x->doc.last_ts != y->doc.last_ts)
+        return x->doc.last_ts < y->doc.last_ts ? -1 : 1;
+    return strcmp(x->doc.channel_id, y->doc.channel_id);
+}
+
 enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
                                 bool exact, struct br_semantic_hits *out, struct br_err *err)
 {
@@ -113,6 +130,8 @@ enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_
             break;
     }
     free(slots);
+    if (hits.count)
+        qsort(hits.items, hits.count, sizeof *hits.items, more_similar);
     *out = hits;
     return BR_OK;
 err:

@@ -43,6 +43,7 @@ int br_workspace_status(struct br_workspace *ws, struct br_workspace_status *out
     BR_TRY(br_slack_count(ws->store, &counts, &err));
     BR_TRY(br_slack_channel_statuses(ws->store, collect_channel, &ctx, &err));
     br_graph_refresh(&ws->graph, ws->home->io, ws->store, &info);
+    BR_TRY(br_consistency_of(ws, &st.consistency, &err));
     memcpy(st.id, ws->id, sizeof st.id);
     memcpy(st.name, info.name, sizeof st.name);
     memcpy(st.model_id, info.model_id, sizeof st.model_id);

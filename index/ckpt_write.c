@@ -27,7 +27,7 @@
  *     4096          sections, each at a multiple of 64, zeros between
  * Sections, in this order
  *   name    row size  rows          meaning of a row
- *   codes   stride    nodes         component + 128 a byte, padded with 128 to a multiple of 64
+ *   codes   stride    nodes         component + 128 a byte, padded with 128 to a multiple of 64; all 128 in an erased node
  *   links0  8 M       nodes         ids of neighbours at level 0, u32; 0xffffffff ends a record that is not full
  *   upper   4 M       upper records the same for levels 1.., a node's levels together, in node order
  *   slots   8         nodes         slot of the node, increasing

@@ -183,3 +183,17 @@ void br_index_remove(struct br_index *ix, uint64_t slot)
     ix->live -= ix->live > 0; /* a damaged file may have fewer than it says */
     ix->changed = true;
 }
+
+void br_index_erase_dead(struct br_index *ix)
+{
+    for (uint32_t node = 0; node < ix->count; node++) {
+        struct br_node_meta *m = br_meta(ix, node);
+        if (!(m->flags & BR_NODE_DEAD) || br_node_erased(m))
+            continue;
+        memset(br_code(ix, node), 128, ix->stride); /* a component of 0 is stored as 128 */
+        m->residual = 0;
+        m->sum = 0;
+        m->sum2 = 0;
+        ix->changed = true;
+    }
+}

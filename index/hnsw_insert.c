@@ -16,10 +16,16 @@
  * So each node counts the level-0 links to it, and pruning spares a link to a node with no more than this many. */
 #define SCARCE 2
 
+/* The zero vector is nearer to most unit vectors than they are to each other: taken at its word, an erased node would become everybody's
+ * neighbour. It is farther than anything instead. */
+#define ERASED_DISTANCE (INT64_MAX / 16)
+
 /* Squared distance of two quantised vectors from a kernel's dot, which is 128 * b->sum too large where b is the
  * signed side. */
 static int64_t squared_distance(const struct br_node_meta *a, const struct br_node_meta *b, int32_t dot)
 {
+    if (br_node_erased(a) || br_node_erased(b))
+        return ERASED_DISTANCE;
     return (int64_t)a->sum2 + (int64_t)b->sum2 - 2 * ((int64_t)dot - 128 * (int64_t)b->sum);
 }
 
@@ -53,6 +59,8 @@ static bool is_redundant(const struct br_index *ix, const struct br_link *candid
                          const uint8_t *const *codes, size_t n)
 {
     enum { BATCH = 4 };
+    if (candidate->d == ERASED_DISTANCE)
+        return true; /* only to fill up */
     const struct br_node_meta *meta = br_meta(ix, candidate->id);
     int32_t dots[BATCH];
     br_quant_to_signed(br_code(ix, candidate->id), ix->stride, ix->other);

@@ -127,6 +127,11 @@ static inline struct br_node_meta *br_meta(const struct br_index *ix, uint32_t n
 {
     return br_seg_row(&ix->meta, node);
 }
+/* Dead, and its code is the zero vector: its distances mean nothing. */
+static inline bool br_node_erased(const struct br_node_meta *m)
+{
+    return (m->flags & BR_NODE_DEAD) && m->sum2 == 0;
+}
 static inline uint64_t *br_node_slot(const struct br_index *ix, uint32_t node)
 {
     return br_seg_row(&ix->slots, node);

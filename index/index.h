@@ -95,6 +95,9 @@ uint64_t br_index_slot_end(const struct br_index *ix); /* one past the highest s
 BR_MUST_USE enum br_rc br_index_add(struct br_index *ix, uint64_t slot, const float *vector, struct br_err *err);
 /* Marks a slot as dead: never returned again, still routed through. An unknown slot is ignored. */
 void br_index_remove(struct br_index *ix, uint64_t slot);
+/* Puts the zero vector in place of the code of every dead node, so that a checkpoint holds nothing of it. Such a node is still routed
+ * through, but new nodes link to it only where nothing else is near. */
+void br_index_erase_dead(struct br_index *ix);
 /* Is the slot a node (dead or alive)? O(log n). */
 bool br_index_has(const struct br_index *ix, uint64_t slot);
 

@@ -175,9 +175,10 @@ err:
 
 /* One UPDATE that ends a row's life. A row dead already is fine, an unknown one is the caller's mistake. */
 static enum br_rc kill_row(struct br_store *s, const char *update, const char *exists, uint64_t id, int64_t value,
-                           const char *what, struct br_err *err)
+                           const char *what, bool *killed, struct br_err *err)
 {
     sqlite3_stmt *st;
+    *killed = false;
     enum br_rc rc = writing(s, err);
     if (rc != BR_OK)
         return rc;
@@ -187,6 +188,7 @@ static enum br_rc kill_row(struct br_store *s, const char *update, const char *e
     BR_TRY(br_store_step_done(s, st, "cannot update", err));
     if (sqlite3_changes(s->db) > 0) {
         s->txn.n_kills++;
+        *killed = true;
         return BR_OK;
     }
     BR_TRY(br_store_stmt(s, exists, &st, err));
@@ -204,17 +206,22 @@ err:
 
 enum br_rc br_store_kill_slot(struct br_store *s, uint64_t slot, struct br_err *err)
 {
-    return kill_row(s,
-                    "UPDATE slots SET seq_killed = ?3 WHERE workspace_id = ?1 AND slot = ?2 AND seq_killed IS NULL",
-                    "SELECT 1 FROM slots WHERE workspace_id = ?1 AND slot = ?2", slot, (int64_t)s->txn.seq, "slot",
-                    err);
+    bool killed;
+    enum br_rc rc =
+        kill_row(s, "UPDATE slots SET seq_killed = ?3 WHERE workspace_id = ?1 AND slot = ?2 AND seq_killed IS NULL",
+                 "SELECT 1 FROM slots WHERE workspace_id = ?1 AND slot = ?2", slot, (int64_t)s->txn.seq, "slot", &killed,
+                 err);
+    return rc == BR_OK && killed && s->txn.erasing ? put_done(s, br_store_queue_erasure(s, 0, (int64_t)slot, err)) : rc;
 }
 
 enum br_rc br_store_kill_content(struct br_store *s, uint64_t content_id, struct br_err *err)
 {
-    return kill_row(s, "UPDATE content SET dead = ?3 WHERE workspace_id = ?1 AND content_id = ?2 AND dead = 0",
-                    "SELECT 1 FROM content WHERE workspace_id = ?1 AND content_id = ?2", content_id, 1, "content",
-                    err);
+    bool killed;
+    enum br_rc rc =
+        kill_row(s, "UPDATE content SET dead = ?3 WHERE workspace_id = ?1 AND content_id = ?2 AND dead = 0",
+                 "SELECT 1 FROM content WHERE workspace_id = ?1 AND content_id = ?2", content_id, 1, "content", &killed,
+                 err);
+    return rc == BR_OK && killed && s->txn.erasing ? put_done(s, br_store_queue_erasure(s, content_id, -1, err)) : rc;
 }
 
 enum br_rc br_store_set_label(struct br_store *s, const char *name, const char *domain, struct br_err *err)
@@ -240,7 +247,7 @@ err:
 
 static void forget_batch(struct br_store *s)
 {
-    s->txn.open = s->txn.failed = false;
+    s->txn.open = s->txn.failed = s->txn.erasing = false;
     br_content_log_begin(&s->content, s->txn.content_tail); /* only to empty it */
     s->vectors.n = 0;
 }

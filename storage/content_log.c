@@ -151,6 +151,27 @@ bool br_content_record_ok(const void *record, const struct br_content_ref *ref)
     return memcmp(hash, ref->hash, 16) == 0;
 }
 
+bool br_content_header_read(const void *record, uint64_t *id, uint64_t *length)
+{
+    struct record_header h;
+    memcpy(&h, record, sizeof(h));
+    uint32_t crc = br_crc32c(0, &h, 4);
+    if (br_crc32c(crc, (const char *)&h + 8, 16) != h.crc || h.content_id == 0 || h.length > BR_CONTENT_MAX)
+        return false;
+    *id = h.content_id;
+    *length = h.length;
+    return true;
+}
+
+bool br_content_bytes_ok(const void *record, uint64_t length)
+{
+    struct record_header h;
+    uint8_t hash[16];
+    memcpy(&h, record, sizeof(h));
+    br_content_hash((const char *)record + sizeof(h), length, hash);
+    return low_half(hash) == h.checksum;
+}
+
 static enum br_rc damaged(const struct br_content_log *c, const struct br_content_ref *ref, const char *why,
                           struct br_err *err)
 {

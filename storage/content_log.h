@@ -38,6 +38,10 @@ uint64_t br_content_record_size(uint64_t length); /* framed and padded */
 /* Its bytes, checked against ref, borrowed until the next call. Damage: BR_E_CORRUPT with file and offset. */
 BR_MUST_USE enum br_rc br_content_log_read(struct br_content_log *c, const struct br_content_ref *ref,
                                            const char **bytes, struct br_err *err);
+/* Does the header at `record` (24 bytes) agree with itself? Then its id and length are told. For a scan without any row to go by. */
+bool br_content_header_read(const void *record, uint64_t *id, uint64_t *length);
+/* Do the bytes behind such a header agree with it? */
+bool br_content_bytes_ok(const void *record, uint64_t length);
 /* Does a whole record (header and bytes) agree with ref? */
 bool br_content_record_ok(const void *record, const struct br_content_ref *ref);
 

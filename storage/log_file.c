@@ -85,6 +85,27 @@ enum br_rc br_log_create(const struct br_io *io, const char *path, const struct 
     return r < 0 ? br_fail_errno(err, -r, "cannot write %s", path) : BR_OK;
 }
 
+enum br_rc br_log_mend(const struct br_io *io, const char *path, const struct br_log_identity *id, uint64_t end,
+                       struct br_err *err)
+{
+    struct header h;
+    header_fill(&h, id);
+    int fd = io->open(io->ctx, path, O_RDWR | O_CREAT, 0600);
+    if (fd < 0)
+        return br_fail_errno(err, -fd, "cannot mend %s", path);
+    int64_t size = io->size(io->ctx, fd);
+    int r = size < 0 ? (int)size : 0;
+    if (r == 0 && (uint64_t)size < end)
+        r = io->allocate(io->ctx, fd, size, (int64_t)end - size);
+    if (r >= 0)
+        r = br_io_pwrite_full(io, fd, &h, sizeof(h), 0);
+    if (r >= 0)
+        r = io->sync(io->ctx, fd, path);
+    int r2 = io->close(io->ctx, fd);
+    r = r < 0 ? r : r2;
+    return r < 0 ? br_fail_errno(err, -r, "cannot mend %s", path) : BR_OK;
+}
+
 /* What to tell about a header that is not the expected one. */
 static const char *header_defect(const struct header *h, const struct header *want)
 {

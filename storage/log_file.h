@@ -30,6 +30,10 @@ struct br_log {
 /* Makes the file anew (over a leftover) with its header, synced. */
 BR_MUST_USE enum br_rc br_log_create(const struct br_io *io, const char *path, const struct br_log_identity *id,
                                      struct br_err *err);
+/* Makes of whatever is there (or not) a log with this header and at least `end` bytes, synced; bytes behind the header stay, new ones are
+ * zero. For repair. */
+BR_MUST_USE enum br_rc br_log_mend(const struct br_io *io, const char *path, const struct br_log_identity *id, uint64_t end,
+                                   struct br_err *err);
 /* Opens a file and refuses one whose header is not exactly id's: BR_E_CORRUPT. */
 BR_MUST_USE enum br_rc br_log_open(struct br_log *log, const struct br_io *io, const char *path, bool writable,
                                    const struct br_log_identity *id, struct br_err *err);

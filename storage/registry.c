@@ -291,6 +291,43 @@ err:
     return rc;
 }
 
+static bool is_whole(const struct br_registry *r)
+{
+    sqlite3_stmt *st = NULL;
+    bool whole = r->db && sqlite3_prepare_v2(r->db, "PRAGMA integrity_check(1)", -1, &st, NULL) == SQLITE_OK &&
+                 sqlite3_step(st) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
+    sqlite3_finalize(st);
+    return whole;
+}
+
+enum br_rc br_registry_repair(const struct br_io *io, const char *home, bool *rebuilt, struct br_err *err)
+{
+    struct br_registry *r;
+    char path[BR_PATH_MAX], damaged[BR_PATH_MAX];
+    struct br_io_stat st;
+    *rebuilt = false;
+    if (io->stat(io->ctx, home, &st) < 0)
+        return BR_OK; /* an absent home is an empty registry */
+    enum br_rc rc = br_registry_open(io, home, false, &r, NULL, err);
+    if (rc != BR_OK)
+        return rc;
+    bool whole = is_whole(r);
+    rc = path_of(r, "registry.db", path, sizeof(path), err);
+    if (rc == BR_OK)
+        rc = path_of(r, "registry.db.damaged", damaged, sizeof(damaged), err);
+    br_registry_close(r);
+    if (rc != BR_OK || whole)
+        return rc;
+    int e = io->rename(io->ctx, path, damaged);
+    if (e < 0 && e != -ENOENT)
+        return br_fail_errno(err, -e, "cannot put the damaged %s aside", path);
+    rc = br_registry_open(io, home, true, &r, NULL, err);
+    if (rc == BR_OK)
+        br_registry_close(r);
+    *rebuilt = rc == BR_OK;
+    return rc;
+}
+
 void br_registry_close(struct br_registry *r)
 {
     if (!r)

@@ -11,6 +11,8 @@ struct br_registry;
  * accepted; *warn_mode (may be NULL) is set to its mode. */
 BR_MUST_USE enum br_rc br_registry_open(const struct br_io *io, const char *home, bool create, struct br_registry **out,
                                         unsigned *warn_mode, struct br_err *err);
+/* Makes registry.db anew when it is missing or damaged, page by page; a damaged one is kept as registry.db.damaged. */
+BR_MUST_USE enum br_rc br_registry_repair(const struct br_io *io, const char *home, bool *rebuilt, struct br_err *err);
 void br_registry_close(struct br_registry *r);
 BR_MUST_USE enum br_rc br_registry_add(struct br_registry *r, const char *id, const char *name, struct br_err *err); /* or relabel */
 BR_MUST_USE enum br_rc br_registry_remove(struct br_registry *r, const char *id, struct br_err *err);

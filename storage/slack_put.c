@@ -2,7 +2,8 @@
  *
  * As with messages (slack_merge.c) the order of arrival must not matter: a listed row beats a stub, and of two listed rows, as of two
  * stubs, the fresher is kept whole. Of one freshness a listed row that comes later replaces the earlier, while a stub fills what another stub
- * left open: which message names a stranger first must not matter to the next import of the same archive. */
+ * left open: which message names a stranger first must not matter to the next import of the same archive. A forgotten user (is_stub 2,
+ * slack_forget.c) stays forgotten. */
 #include "slack_int.h"
 
 #define UPSERT_USER(set, where)                                                                              \
@@ -14,10 +15,10 @@ static const char listed_user[] =
     UPSERT_USER("team_id = excluded.team_id, name = excluded.name, real_name = excluded.real_name,"
                 " display_name = excluded.display_name, is_bot = excluded.is_bot, is_deleted = excluded.is_deleted,"
                 " is_stub = 0, freshness = excluded.freshness",
-                "is_stub = 1 OR excluded.freshness > freshness OR (excluded.freshness = freshness"
+                "is_stub = 1 OR is_stub = 0 AND (excluded.freshness > freshness OR (excluded.freshness = freshness"
                 " AND (team_id IS NOT excluded.team_id OR name IS NOT excluded.name"
                 " OR real_name IS NOT excluded.real_name OR display_name IS NOT excluded.display_name"
-                " OR is_bot <> excluded.is_bot OR is_deleted <> excluded.is_deleted))");
+                " OR is_bot <> excluded.is_bot OR is_deleted <> excluded.is_deleted)))");
 static const char stub_user[] =
     UPSERT_USER("team_id = iif(excluded.freshness > freshness, excluded.team_id, ifnull(team_id, excluded.team_id)),"
                 " name = iif(excluded.freshness > freshness, excluded.name, ifnull(name, excluded.name)),"
@@ -145,7 +146,10 @@ static enum br_rc replace_members(struct br_store *s, const struct br_slack_chan
         qsort(sorted, n, sizeof(*sorted), by_text);
     BR_TRY(drop_former_members(s, c->id, sorted, n, err));
     for (size_t i = 0; i < n; i++)
-        BR_TRY(change_member(s, "INSERT OR IGNORE INTO channel_members VALUES(?1, ?2, ?3)", c->id, sorted[i], err));
+        BR_TRY(change_member(s,
+                             "INSERT OR IGNORE INTO channel_members SELECT ?1, ?2, ?3 WHERE NOT EXISTS(SELECT 1"
+                             " FROM users WHERE workspace_id = ?1 AND user_id = ?3 AND is_stub = 2)",
+                             c->id, sorted[i], err));
 err:
     free(sorted);
     return rc;

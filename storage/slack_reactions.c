@@ -34,7 +34,10 @@ static enum br_rc put_one(struct br_store *s, const struct br_slack_message *m, 
     for (size_t i = 0; i < r->n_users; i++) {
         if (!r->users[i])
             continue;
-        BR_TRY(br_store_stmt(s, "INSERT OR IGNORE INTO reaction_users VALUES(?1, ?2, ?3, ?4, ?5)", &st, err));
+        BR_TRY(br_store_stmt(s,
+                             "INSERT OR IGNORE INTO reaction_users SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS(SELECT 1"
+                             " FROM users WHERE workspace_id = ?1 AND user_id = ?5 AND is_stub = 2)",
+                             &st, err));
         br_slack_bind_text(st, 2, m->channel_id);
         sqlite3_bind_int64(st, 3, m->ts);
         br_slack_bind_text(st, 4, r->name);

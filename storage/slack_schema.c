@@ -16,7 +16,7 @@ const char *const br_slack_schema[] = {
     " display_name TEXT,"
     " is_bot INTEGER NOT NULL DEFAULT 0,"
     " is_deleted INTEGER NOT NULL DEFAULT 0,"
-    " is_stub INTEGER NOT NULL DEFAULT 0,"
+    " is_stub INTEGER NOT NULL DEFAULT 0," /* 1: known from messages only; 2: forgotten, names stay empty */
     " freshness INTEGER NOT NULL DEFAULT 0," /* of the source the row came from */
     " PRIMARY KEY(workspace_id, user_id)"
     ") STRICT, WITHOUT ROWID",

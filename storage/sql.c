@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUSY_MS 5000 /* readers wait this long for another connection's recovery or last checkpoint */
 
 static bool uri_plain(unsigned char c)
 {
@@ -110,7 +109,7 @@ enum br_rc br_sql_open_guarded(const struct br_io *io, const char *path, enum br
         return br_fail_nomem(err);
     if (r != SQLITE_OK)
         BR_TRY(br_sql_fail(db, err, path, "cannot open"));
-    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_busy_timeout(db, BR_SQL_BUSY_MS);
     harden(db, guard);
     if (mode == BR_SQL_ALONE) { /* first: other pragmas read the file already */
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* a reader writes nothing */

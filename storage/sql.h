@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #define BR_SQL_CACHE_SIZE "-16384" /* of every connection; negative: KiB */
+#define BR_SQL_BUSY_MS 5000 /* readers wait this long for another connection's recovery or last checkpoint */
 
 enum br_sql_mode {
     BR_SQL_READ,

@@ -36,9 +36,9 @@ static enum br_rc log_path(char out[BR_PATH_MAX], const char *dir, const char *k
     return br_path(out, dir, name, err);
 }
 
-static struct br_log_identity identity(const struct br_store *s, enum br_log_kind kind)
+struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_log_kind kind, uint64_t generation)
 {
-    struct br_log_identity id = {.kind = kind, .generation = s->generation};
+    struct br_log_identity id = {.kind = kind, .generation = generation};
     memcpy(id.uuid, s->uuid, 16);
     if (kind == BR_LOG_VECTORS) {
         id.dim = s->dim;
@@ -80,22 +80,32 @@ void br_store_close(struct br_store *s)
     free(s);
 }
 
-static enum br_rc open_logs(struct br_store *s, struct br_err *err)
+/* Both logs of a generation, in place of those that are open. Nothing changes on failure. */
+enum br_rc br_store_open_logs(struct br_store *s, uint64_t generation, struct br_err *err)
 {
     char path[BR_PATH_MAX];
+    struct br_content_log content;
+    struct br_vector_log vectors;
     enum br_rc rc;
     bool writable = s->mode == BR_STORE_WRITE;
-    struct br_log_identity id = identity(s, BR_LOG_CONTENT);
-    BR_TRY(log_path(path, s->dir, "content", s->generation, err));
-    BR_TRY(br_content_log_open(&s->content, s->io, path, writable, &id, err));
-    id = identity(s, BR_LOG_VECTORS);
-    rc = log_path(path, s->dir, "vectors", s->generation, err);
+    struct br_log_identity id = br_store_log_identity(s, BR_LOG_CONTENT, generation);
+    BR_TRY(log_path(path, s->dir, "content", generation, err));
+    BR_TRY(br_content_log_open(&content, s->io, path, writable, &id, err));
+    id = br_store_log_identity(s, BR_LOG_VECTORS, generation);
+    rc = log_path(path, s->dir, "vectors", generation, err);
     if (rc == BR_OK)
-        rc = br_vector_log_open(&s->vectors, s->io, path, writable, &id, err);
+        rc = br_vector_log_open(&vectors, s->io, path, writable, &id, err);
     if (rc != BR_OK) {
-        br_content_log_close(&s->content);
+        br_content_log_close(&content);
         return rc;
     }
+    if (s->logs_open) {
+        br_content_log_close(&s->content);
+        br_vector_log_close(&s->vectors);
+    }
+    s->content = content;
+    s->vectors = vectors;
+    s->generation = generation;
     s->logs_open = true;
 err:
     return rc;
@@ -140,8 +150,9 @@ static enum br_rc has_store(sqlite3 *db, const char *path, bool *has, struct br_
     if (app != BR_STORE_APPLICATION_ID)
         return br_fail(err, BR_E_CORRUPT, "%s is not a database of this program", path);
     if (version != BR_STORE_USER_VERSION)
-        return br_fail(err, BR_E_CORRUPT, "%s has format version %lld, this program knows %d: use a newer program",
-                       path, (long long)version, BR_STORE_USER_VERSION);
+        return br_fail(err, version > 0 && version < BR_STORE_USER_VERSION_MAX ? BR_E_DATA : BR_E_CORRUPT,
+                       "%s has format version %lld, this program knows %d: use a newer program", path, (long long)version,
+                       BR_STORE_USER_VERSION);
     *has = true;
 err:
     return rc;
@@ -213,7 +224,7 @@ static void copy_column(sqlite3_stmt *st, int i, char *out, size_t n)
     snprintf(out, n, "%s", text ? text : "");
 }
 
-enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id, struct br_err *err)
+static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db,
@@ -257,17 +268,70 @@ enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64
     if (!br_workspace_id_ok(info->workspace_id) || generation < 1 || content_tail < BR_LOG_HEADER || next_id < 1 ||
         vector_tail < 0 || (uint64_t)vector_tail > BR_SLOT_MAX || dim < 1 || dim > BR_DIM_MAX)
         return br_fail(err, BR_E_CORRUPT, "the store's row of %s/metadata.db makes no sense", s->dir);
-    if (s->logs_open && info->generation != s->generation)
-        return br_fail(err, BR_E_IO, "the workspace %s was compacted meanwhile: open it again", s->dir);
     return BR_OK;
 }
 
-enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
-                         struct br_err *err)
+/* A compaction between reading the row and opening the logs takes the files away; the next look at the row tells of newer ones. Within one
+ * snapshot the row stays the same: then the caller has to begin another. */
+#define GENERATION_TRIES 8
+
+static enum br_rc go_over(struct br_store *s, const struct br_store_info *info, struct br_err *err)
+{
+    enum br_rc rc;
+    BR_TRY(br_store_open_logs(s, info->generation, err));
+    BR_TRY(check_tails(s, info, err));
+err:
+    return rc;
+}
+
+enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id, struct br_err *err)
+{
+    struct br_err why = {0};
+    enum br_rc rc = BR_OK;
+    for (int i = 0; i < GENERATION_TRIES; i++) {
+        why = (struct br_err){0};
+        BR_TRY(read_state(s, info, next_content_id, err));
+        if (!s->logs_open || info->generation == s->generation)
+            return BR_OK;
+        if (s->mode == BR_STORE_WRITE)
+            return br_fail(err, BR_E_IO, "the workspace %s was compacted by someone else: open it again", s->dir);
+        rc = go_over(s, info, &why);
+        if (rc == BR_OK || !sqlite3_get_autocommit(s->db))
+            break;
+    }
+    if (rc != BR_OK && err && err->rc == BR_OK)
+        *err = why;
+err:
+    return rc;
+}
+
+/* The logs that the row names, for a handle without any. */
+static enum br_rc open_named_logs(struct br_store *s, struct br_store_info *info, struct br_err *err)
+{
+    for (int i = 1;; i++) {
+        uint64_t tried = info->generation;
+        struct br_err why = {0};
+        enum br_rc opened = br_store_open_logs(s, tried, &why);
+        if (opened == BR_OK)
+            return BR_OK;
+        if (opened == BR_E_CORRUPT && i < GENERATION_TRIES) {
+            enum br_rc rc = read_state(s, info, NULL, err);
+            if (rc != BR_OK)
+                return rc;
+            if (info->generation != tried)
+                continue;
+        }
+        if (err && err->rc == BR_OK)
+            *err = why;
+        return opened;
+    }
+}
+
+enum br_rc br_store_open_db(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
+                            struct br_store_info *info, struct br_err *err)
 {
     char path[BR_PATH_MAX];
     struct br_store *s = NULL;
-    struct br_store_info info;
     struct br_io_stat st;
     bool has = false;
     enum br_rc rc;
@@ -286,17 +350,33 @@ enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_
     }
     if (!has)
         BR_TRY(br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s: its creation was interrupted", dir));
-    BR_TRY(br_store_state(s, &info, NULL, err));
-    memcpy(s->workspace_id, info.workspace_id, sizeof(s->workspace_id));
-    memcpy(s->uuid, info.uuid, 16);
-    s->dim = info.dim;
-    s->generation = info.generation;
-    BR_TRY(open_logs(s, err));
-    BR_TRY(check_tails(s, &info, err));
+    BR_TRY(br_store_state(s, info, NULL, err));
+    memcpy(s->workspace_id, info->workspace_id, sizeof(s->workspace_id));
+    memcpy(s->uuid, info->uuid, 16);
+    s->dim = info->dim;
     *out = s;
     return BR_OK;
 err:
     br_store_close(s);
+    return rc;
+}
+
+enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
+                         struct br_err *err)
+{
+    struct br_store *s;
+    struct br_store_info info;
+    enum br_rc rc;
+    *out = NULL;
+    BR_TRY(br_store_open_db(io, dir, mode, &s, &info, err));
+    rc = open_named_logs(s, &info, err);
+    if (rc == BR_OK)
+        rc = check_tails(s, &info, err);
+    if (rc == BR_OK)
+        *out = s;
+    else
+        br_store_close(s);
+err:
     return rc;
 }
 
@@ -338,7 +418,8 @@ static enum br_rc make_logs(struct br_store *s, struct br_err *err)
 {
     char path[BR_PATH_MAX];
     enum br_rc rc;
-    struct br_log_identity content = identity(s, BR_LOG_CONTENT), vectors = identity(s, BR_LOG_VECTORS);
+    struct br_log_identity content = br_store_log_identity(s, BR_LOG_CONTENT, s->generation);
+    struct br_log_identity vectors = br_store_log_identity(s, BR_LOG_VECTORS, s->generation);
     BR_TRY(log_path(path, s->dir, "content", s->generation, err));
     BR_TRY(br_log_create(s->io, path, &content, err));
     BR_TRY(log_path(path, s->dir, "vectors", s->generation, err));
@@ -413,7 +494,7 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
         BR_TRY(br_fail_errno(err, -r, "cannot protect %s", path));
     snprintf(s->workspace_id, sizeof(s->workspace_id), "%s", spec->workspace_id);
     s->dim = spec->dim;
-    s->generation = 1;
+    s->generation = spec->generation ? spec->generation : 1;
     r = io->random(io->ctx, s->uuid, 16);
     if (r < 0)
         BR_TRY(br_fail_errno(err, -r, "no random numbers"));
@@ -421,7 +502,7 @@ enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct
     BR_TRY(sync_dirs(io, dir, false, err));
     BR_TRY(make_tables(s, spec, path, err));
     BR_TRY(sync_dirs(io, dir, true, err));
-    BR_TRY(open_logs(s, err));
+    BR_TRY(br_store_open_logs(s, s->generation, err));
     *out = s;
     return BR_OK;
 err:

@@ -23,6 +23,7 @@ struct br_store_spec {
     const char *domain;       /* for permalinks, may be NULL */
     const char *model_id;     /* of the embedding model; compared by the engine */
     uint32_t dim;
+    uint64_t generation; /* of its logs; 0: the first */
 };
 
 struct br_store_info {
@@ -69,7 +70,8 @@ void br_store_rollback(struct br_store *s);
 
 /* --- Reading: what is committed, and inside a transaction the transaction's own writes. --- */
 
-/* A consistent snapshot for several reads; nested calls count. */
+/* A consistent snapshot for several reads; nested calls count. A handle for reading follows a compaction by itself, at the first read that
+ * sees it: slots and maps got before are of use only within the snapshot they were got in. */
 BR_MUST_USE enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err);
 void br_store_read_end(struct br_store *s);
 
@@ -92,7 +94,8 @@ BR_MUST_USE enum br_rc br_store_slot_is_live(struct br_store *s, uint64_t slot, 
 /* Points the store at a checkpoint file already synced and renamed into the directory; then removes checkpoints older than
  * the previous one. */
 BR_MUST_USE enum br_rc br_store_set_checkpoint(struct br_store *s, const char *file, uint64_t seq, struct br_err *err);
-/* Removes leftovers of crashes: graph.*.tmp and graph files no row names. Only for a writer. */
+/* Removes leftovers of crashes: graph.*.tmp, graph files no row names, logs of other generations. Only for a writer;
+ * writes a small transaction when the handle has written none yet. */
 void br_store_sweep(struct br_store *s);
 
 struct br_store_report {

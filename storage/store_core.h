@@ -10,11 +10,13 @@
 #define BR_PATH_MAX 4096
 #define BR_STORE_APPLICATION_ID 0x42726431 /* "Brd1" */
 #define BR_STORE_USER_VERSION 1
+#define BR_STORE_USER_VERSION_MAX 1000 /* no version from a file is believed past it: that is damage, for repair */
 #define BR_REGISTRY_APPLICATION_ID 0x42725231 /* "BrR1" */
 
 /* The batch between begin and its end. */
 struct br_txn {
     bool open, failed; /* failed: only rollback is left */
+    bool erasing;      /* what it kills is queued for erasure */
     uint64_t seq;      /* the journal row it will write */
     uint64_t next_content_id;
     uint64_t vector_tail, content_tail;     /* committed, at begin */
@@ -46,11 +48,22 @@ struct br_store {
 bool br_workspace_id_ok(const char *id);
 /* dir + "/" + name into out; BR_E_TOOBIG when it does not fit. */
 BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const char *name, struct br_err *err);
+/* store_read.c: no transaction of an earlier writer can come to life any more (the fence, commit.c). Writes one where that is open. */
+bool br_store_settled(struct br_store *s);
 /* The row of table store as it is now. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);
+/* Lock and metadata.db only; a handle without logs. */
+BR_MUST_USE enum br_rc br_store_open_db(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
+                                        struct br_store_info *info, struct br_err *err);
+/* Both logs of a generation, in place of those that are open. Nothing changes on failure. */
+BR_MUST_USE enum br_rc br_store_open_logs(struct br_store *s, uint64_t generation, struct br_err *err);
+/* What the header of a log of this store says. */
+struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_log_kind kind, uint64_t generation);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
+/* store_erase.c: a row of the queue, in the open transaction. content_id 0, slot -1: none. */
+BR_MUST_USE enum br_rc br_store_queue_erasure(struct br_store *s, uint64_t content_id, int64_t slot, struct br_err *err);
 /* A content row's columns first.. : offset, length, hash. */
 BR_MUST_USE enum br_rc br_content_ref_of(struct br_store *s, sqlite3_stmt *st, int first, struct br_content_ref *ref,
                                          struct br_err *err);

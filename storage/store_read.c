@@ -11,16 +11,29 @@
 
 /* --- Snapshots and the handle's state --- */
 
+static enum br_rc begin_snapshot(struct br_store *s, struct br_err *err)
+{
+    struct br_store_info info;
+    enum br_rc rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
+    if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
+        rc = br_store_state(s, &info, NULL, err);
+    if (rc != BR_OK && !sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
 enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err)
 {
     if (s->read_depth == 0 && !s->txn.open) {
-        struct br_store_info info;
-        enum br_rc rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
-        if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
-            rc = br_store_state(s, &info, NULL, err);
+        struct br_err why = {0};
+        enum br_rc rc = begin_snapshot(s, &why);
+        for (int i = 0; i < 4 && rc == BR_E_CORRUPT; i++) { /* compacted just now: another snapshot knows the newer files */
+            why = (struct br_err){0};
+            rc = begin_snapshot(s, &why);
+        }
         if (rc != BR_OK) {
-            if (!sqlite3_get_autocommit(s->db))
-                sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+            if (err && err->rc == BR_OK)
+                *err = why;
             return rc;
         }
     }
@@ -82,7 +95,7 @@ enum br_rc br_content_ref_of(struct br_store *s, sqlite3_stmt *st, int first, st
     return BR_OK;
 }
 
-enum br_rc br_store_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err)
+static enum br_rc read_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err)
 {
     sqlite3_stmt *st;
     const char *bytes;
@@ -107,6 +120,17 @@ err:
     return rc;
 }
 
+/* A row and the bytes it names belong to one generation: both are read in one snapshot. */
+enum br_rc br_store_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err)
+{
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = read_content(s, content_id, out, err);
+    br_store_read_end(s);
+    return rc;
+}
+
 /* --- Vectors --- */
 
 enum br_rc br_store_rows(struct br_store *s, struct br_rows *rows, struct br_err *err)
@@ -125,8 +149,8 @@ static bool same_text(struct br_store *s, const struct br_content_ref *ref, cons
            memcmp(stored, bytes, len) == 0;
 }
 
-enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
-                                   struct br_err *err)
+static enum br_rc vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
+                                 struct br_err *err)
 {
     sqlite3_stmt *st;
     uint8_t hash[16];
@@ -156,6 +180,18 @@ enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t
     sqlite3_reset(st);
     sqlite3_clear_bindings(st); /* hash goes */
 err:
+    return rc;
+}
+
+enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
+                                   struct br_err *err)
+{
+    *found = false;
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = vector_of_text(s, bytes, len, vector, found, err);
+    br_store_read_end(s);
     return rc;
 }
 
@@ -300,6 +336,12 @@ enum br_rc br_store_set_checkpoint(struct br_store *s, const char *file, uint64_
     sqlite3_bind_int64(st, 3, (int64_t)seq);
     BR_TRY(br_store_step_done(s, st, "cannot set the checkpoint of", err));
     bool moved = sqlite3_changes(s->db) > 0;
+    /* Who follows the journal starts at one of the two checkpoints: rows before the older are of no use any more. */
+    BR_TRY(br_store_stmt(s,
+                         "DELETE FROM journal WHERE workspace_id = ?1 AND seq <="
+                         " (SELECT prev_ckpt_seq FROM store WHERE workspace_id = ?1)",
+                         &st, err));
+    BR_TRY(br_store_step_done(s, st, "cannot trim the journal of", err));
     BR_TRY(br_store_commit(s, NULL, err));
     if (moved && *before && strcmp(before, file) != 0 && br_path(path, s->dir, before, err) == BR_OK)
         s->io->unlink(s->io->ctx, path); /* else a leftover for sweep */
@@ -314,19 +356,39 @@ struct sweep {
     char now[64], before[64];
 };
 
+/* A log of another generation: what a compaction made and did not live to name, or named and did not live to follow up. */
+static bool is_stray_log(const struct br_store *s, const char *name)
+{
+    const char *number = strncmp(name, "content.", 8) == 0 || strncmp(name, "vectors.", 8) == 0 ? name + 8 : "";
+    return *number && strspn(number, "0123456789") == strlen(number) && strtoull(number, NULL, 10) != s->generation;
+}
+
 static int sweep_entry(void *arg, const char *name)
 {
     struct sweep *w = arg;
     char path[BR_PATH_MAX];
-    if (strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0 &&
-        br_path(path, w->s->dir, name, NULL) == BR_OK)
+    bool stray_graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
+    if ((stray_graph || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
         w->s->io->unlink(w->s->io->ctx, path);
     return 0;
 }
 
+bool br_store_settled(struct br_store *s)
+{
+    if (s->mode != BR_STORE_WRITE || s->poisoned || s->txn.open || s->read_depth > 0)
+        return false;
+    if (s->fenced)
+        return true;
+    if (br_store_begin(s, NULL) != BR_OK)
+        return false;
+    br_store_rollback(s);
+    return s->fenced;
+}
+
+/* Only once it is settled which files are named: a transaction nobody published could still name others, after the next recovery. */
 void br_store_sweep(struct br_store *s)
 {
     struct sweep w = {.s = s};
-    if (s->mode == BR_STORE_WRITE && !s->poisoned && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
+    if (br_store_settled(s) && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
         s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
 }

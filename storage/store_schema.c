@@ -65,6 +65,14 @@ const char *const br_core_schema[] = {
     ") STRICT, WITHOUT ROWID",
     "CREATE INDEX slots_by_content ON slots(workspace_id, content_id)",
     "CREATE INDEX slots_by_kill ON slots(workspace_id, seq_killed) WHERE seq_killed IS NOT NULL",
+
+    /* What has to be erased physically and may not be so yet (store_erase.c). content_id 0 and slot -1: none. */
+    "CREATE TABLE erase_queue("
+    " workspace_id TEXT NOT NULL,"
+    " content_id INTEGER NOT NULL,"
+    " slot INTEGER NOT NULL,"
+    " PRIMARY KEY(workspace_id, content_id, slot)"
+    ") STRICT, WITHOUT ROWID",
     NULL,
 };
 

@@ -110,7 +110,8 @@ static void every_command_has_help_with_examples_first(void **state)
 {
     (void)state;
     static const char *const COMMANDS[] = {"import",  "search", "channel", "top",   "thread",
-                                           "context", "status", "verify",  "embed", "model"};
+                                           "context", "status", "verify",  "embed", "model",
+                                           "forget",  "compact", "repair"};
     struct outcome all = RUN("empty", "--help");
     assert_done(&all);
     for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
@@ -434,6 +435,61 @@ static void status_and_verify_answer_in_their_shape(void **state)
     done(&o);
 }
 
+static void upkeep_commands_answer_in_their_shape(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("upkeep", "import", "-q", in_scratch("tiny"));
+    assert_done(&o);
+    done(&o);
+    static const char *const NUMBERS[] = {"lag_commits", "lag_vectors", "pending_threads", "erase_queue", "divergence"};
+    o = RUN("upkeep", "status", "--json");
+    assert_done(&o);
+    json_t *j = document(&o), *c = at(json_array_get(at(j, "workspaces"), 0), "consistency");
+    for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++)
+        assert_int_equal(number(c, NUMBERS[i]), 0);
+    json_decref(j);
+    done(&o);
+
+    o = RUN("upkeep", "compact", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_true(number(at(j, "bytes"), "before") >= number(at(j, "bytes"), "after"));
+    json_decref(j);
+    done(&o);
+
+    o = RUN("upkeep", "repair", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_true(json_is_true(at(j, "ok")));
+    assert_true(json_is_false(at(at(j, "rebuilt"), "metadata")));
+    assert_int_equal(number(at(j, "lost"), "texts"), 0);
+    json_decref(j);
+    done(&o);
+
+    o = RUN("upkeep", "forget");
+    assert_error(&o, 2);
+    done(&o);
+    o = RUN("upkeep", "forget", "--channel", "general", "--before", "2020");
+    assert_error(&o, 2);
+    done(&o);
+    o = RUN("upkeep", "forget", "--channel", "nowhere");
+    assert_error(&o, 1);
+    done(&o);
+    o = RUN("upkeep", "forget", "--channel", "general", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(number(j, "messages"), 4);
+    assert_true(number(j, "documents") > 0);
+    json_decref(j);
+    done(&o);
+    o = RUN("upkeep", "import", in_scratch("tiny"));
+    assert_done(&o);
+    done(&o);
+    o = RUN("upkeep", "channel", "general", "--json");
+    assert_int_equal(o.status, 1); /* nothing came back */
+    done(&o);
+}
+
 static void embed_and_model_answer_in_their_shape(void **state)
 {
     (void)state;
@@ -510,6 +566,7 @@ int main(void)
         cmocka_unit_test(message_commands_answer_in_their_shape),
         cmocka_unit_test(nothing_in_a_message_reaches_the_terminal_as_a_command),
         cmocka_unit_test(status_and_verify_answer_in_their_shape),
+        cmocka_unit_test(upkeep_commands_answer_in_their_shape),
         cmocka_unit_test(embed_and_model_answer_in_their_shape),
         cmocka_unit_test(a_full_disk_behind_stdout_is_exit_4),
     };

@@ -37,6 +37,28 @@ static const char *meant_name(const struct meant *m, size_t i)
 
 enum { NAME_AT = 5, COUNT_WIDTH = 9 };
 
+static json_t *consistency_json(const struct br_consistency *c)
+{
+    return json_pack("{so so so so so so so so so so so so}", "lag_commits", json_count(c->lag_commits), "lag_vectors",
+                     json_count(c->lag_vectors), "pending_threads", json_count(c->pending_threads), "erase_queue",
+                     json_count(c->erase_queue), "vectors_live", json_count(c->vectors_live), "vectors_dead",
+                     json_count(c->vectors_dead), "vectors_missing", json_count(c->vectors_missing), "vectors_orphaned",
+                     json_count(c->vectors_orphaned), "content_live", json_count(c->content_live), "content_dead",
+                     json_count(c->content_dead), "content_named", json_count(c->content_named), "divergence",
+                     json_count(c->divergence));
+}
+
+static void consistency_text(FILE *f, const struct br_consistency *c)
+{
+    char a[32];
+    if (c->divergence)
+        fprintf(f, "  DIVERGED: %s record%s without a counterpart; run `backread verify`, then `backread repair`\n",
+                format_count(c->divergence, a), plural(c->divergence));
+    if (c->erase_queue)
+        fprintf(f, "  forgotten, but not erased yet: %s record%s; `backread compact` finishes it\n", format_count(c->erase_queue, a),
+                plural(c->erase_queue));
+}
+
 static json_t *status_json(const struct br_workspace_status *s)
 {
     json_t *channels = json_array();
@@ -49,14 +71,14 @@ static json_t *status_json(const struct br_workspace_status *s)
                                         c->first_ts ? format_ts(c->first_ts, first) : NULL, "last_ts",
                                         c->last_ts ? format_ts(c->last_ts, last) : NULL));
     }
-    return json_pack("{so so so so so so so so s{so so so so} so so ss so sn}", "id", json_text(s->id), "name",
+    return json_pack("{so so so so so so so so s{so so so so} so so ss so so sn}", "id", json_text(s->id), "name",
                      json_text(s->name), "messages", json_count(s->messages), "users", json_count(s->users), "channels",
                      json_count(s->channels), "documents", json_count(s->documents), "threads", json_count(s->threads),
                      "pending_threads", json_count(s->pending_threads), "bytes", "metadata",
                      json_count(s->bytes_metadata), "content", json_count(s->bytes_content), "vectors",
                      json_count(s->bytes_vectors), "graph", json_count(s->bytes_graph), "last_seq",
                      json_count(s->last_seq), "indexed_seq", json_count(s->indexed_seq), "model_id", s->model_id,
-                     "channel_items", channels, "problem");
+                     "channel_items", channels, "consistency", consistency_json(&s->consistency), "problem");
 }
 
 static void put_piece(struct term_flow *f, int gap, const char *text)
@@ -143,6 +165,7 @@ static void status_text(const struct cli *cli, const struct br_workspace_status 
              format_count(s->pending_threads, b), plural(s->pending_threads));
     bool current = s->indexed_seq >= s->last_seq && !s->pending_threads;
     term_wrap(&cli->out, current ? "index: up to date" : behind, &(struct term_paragraph){.indent = 2});
+    consistency_text(f, &s->consistency);
     for (size_t i = 0; i < s->n_channel_items; i++)
         status_channel(cli, &s->channel_items[i], names_width(cli, s));
 }
@@ -296,7 +319,7 @@ int cmd_verify(struct cli *cli)
         cli_note(cli, "The archive in %s is empty: nothing to check", br_home_path(cli->home));
     if (damaged)
         status = worse(status,
-                       cli_fail(BR_STATUS_DAMAGED, "%s: import the export again into a new home, or restore a backup",
+                       cli_fail(BR_STATUS_DAMAGED, "%s: run `backread repair`, or restore a backup",
                                 *sum.first_problem ? sum.first_problem : "the archive is damaged"));
     json_decref(list);
     br_workspace_names_free(&meant.names);

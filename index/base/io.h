@@ -42,6 +42,7 @@ struct br_io {
      * value, when fn returns non-zero. */
     int (*list)(void *ctx, const char *dir, int (*fn)(void *arg, const char *name), void *arg);
     int (*sync_dir)(void *ctx, const char *path);
+    int64_t (*space)(void *ctx, const char *path);  /* bytes that may still be written to its file system; NULL: unknown */
     int (*lock)(void *ctx, int fd, bool exclusive); /* OFD lock, not waiting; -EAGAIN when held */
     int64_t (*now)(void *ctx);                      /* microseconds since 1970 */
     int (*random)(void *ctx, void *buf, size_t n);  /* n <= 256 bytes */

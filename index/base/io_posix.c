@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -145,6 +146,18 @@ static int px_list(void *ctx, const char *dir, int (*fn)(void *arg, const char *
     return r;
 }
 
+static int64_t px_space(void *ctx, const char *path)
+{
+    struct statvfs v;
+    (void)ctx;
+    if (statvfs(path, &v) < 0)
+        return -errno;
+    uint64_t bytes;
+    if (__builtin_mul_overflow((uint64_t)v.f_bavail, (uint64_t)v.f_frsize, &bytes) || bytes > INT64_MAX)
+        return INT64_MAX;
+    return (int64_t)bytes;
+}
+
 static int px_sync_dir(void *ctx, const char *path)
 {
     (void)ctx;
@@ -197,6 +210,7 @@ const struct br_io br_io_posix = {
     .can_write = px_can_write,
     .list = px_list,
     .sync_dir = px_sync_dir,
+    .space = px_space,
     .lock = px_lock,
     .now = px_now,
     .random = px_random,
