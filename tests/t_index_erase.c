@@ -17,7 +17,8 @@ static struct br_index *built(const struct br_rows *rows, bool erase, uint64_t f
     return ix;
 }
 
-static double recall(const struct br_index *ix, const struct br_rows *rows, const float *queries, uint64_t first, uint64_t every)
+static double recall(const struct br_index *ix, const struct br_rows *rows, const float *queries, uint64_t first,
+                     uint64_t every)
 {
     struct br_searcher *s = t_searcher();
     struct br_bitmap live;
