@@ -1,7 +1,8 @@
 /* compact.c - br_compact: the archive without what edits and deletions left behind.
  *
- * The new generation of logs comes first, in one step that either happened or did not (storage/store_compact.c); what follows only makes good
- * use of it and can be cut short: the graph is built anew over the new slots, metadata.db gives its free pages back. */
+ * The new generation of logs comes first, in one step that either happened or did not (storage/store_compact.c); what
+ * follows only makes good use of it and can be cut short: the graph is built anew over the new slots, metadata.db
+ * gives its free pages back. */
 #include "upkeep.h"
 
 #include <stdio.h>
@@ -33,7 +34,8 @@ err:
     return rc;
 }
 
-/* Rewriting metadata.db pays when much of it is free; where something was dead it also takes the copies that SQLite left of its rows. */
+/* Rewriting metadata.db pays when much of it is free; where something was dead it also takes the copies that SQLite
+ * left of its rows. */
 static enum br_rc give_pages_back(struct br_upkeep *u, bool had_dead, struct br_err *err)
 {
     uint64_t n_free, n_all;
@@ -50,8 +52,8 @@ err:
     return rc;
 }
 
-int br_compact(struct br_home *h, const char *workspace, const struct br_upkeep_options *options, struct br_compact_report *out,
-               struct br_error *error)
+int br_compact(struct br_home *h, const char *workspace, const struct br_upkeep_options *options,
+               struct br_compact_report *out, struct br_error *error)
 {
     struct br_err err = {0};
     struct br_upkeep u;

@@ -28,7 +28,8 @@ enum br_rc br_consistency_of(struct br_workspace *ws, struct br_consistency *out
         .content_live = c.content_live,
         .content_dead = c.content_dead,
         .content_named = c.content_named,
-        .divergence = c.vectors_missing + difference(c.slots_live, c.slots_named) + difference(c.content_live, c.content_named),
+        .divergence =
+            c.vectors_missing + difference(c.slots_live, c.slots_named) + difference(c.content_live, c.content_named),
     };
 err:
     br_store_read_end(ws->store);

@@ -1,7 +1,8 @@
 /* forget.c - br_forget: messages leave the archive for good, then every file of it.
  *
- * Three phases, each of which the next run finishes when this one is stopped: the messages are deleted in small transactions and their bytes
- * queued for erasure; the threads they were in are cut into passages again; what is queued is erased (erase.c). */
+ * Three phases, each of which the next run finishes when this one is stopped: the messages are deleted in small
+ * transactions and their bytes queued for erasure; the threads they were in are cut into passages again; what is
+ * queued is erased (erase.c). */
 #include "upkeep.h"
 
 #include <stdio.h>
@@ -61,7 +62,8 @@ static enum br_rc resolve(struct forgetting *f, struct br_err *err)
         BR_TRY(br_slack_find_channel(f->u.store, o->channel, f->channel_id, err));
         f->what.channel_id = f->channel_id;
     } else if (!br_parse_date(o->before, &f->what.before, &to)) {
-        BR_TRY(br_fail(err, BR_E_USAGE, "'%s' is no date: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday or a ts", o->before));
+        BR_TRY(br_fail(err, BR_E_USAGE, "'%s' is no date: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday or a ts",
+                       o->before));
     }
 err:
     return rc;
@@ -110,15 +112,16 @@ err:
     return rc;
 }
 
-int br_forget(struct br_home *h, const char *workspace, const struct br_forget_options *options, struct br_forget_report *out,
-              struct br_error *error)
+int br_forget(struct br_home *h, const char *workspace, const struct br_forget_options *options,
+              struct br_forget_report *out, struct br_error *error)
 {
     struct br_err err = {0};
     struct forgetting f = {.opt = options};
     enum br_rc rc;
     BR_TRY(check_options(options, &err));
     BR_TRY(br_upkeep_open(h, workspace, &options->upkeep, &f.u, &err));
-    BR_TRY(br_erase_finish(h, f.u.store, &f.u.graph, &err)); /* of a run that was stopped: the names may be gone already */
+    BR_TRY(
+        br_erase_finish(h, f.u.store, &f.u.graph, &err)); /* of a run that was stopped: the names may be gone already */
     BR_TRY(resolve(&f, &err));
     BR_TRY(delete_all(&f, &err));
     BR_TRY(br_upkeep_cut_threads(&f.u, &err));

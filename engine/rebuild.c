@@ -1,11 +1,12 @@
 /* rebuild.c - metadata.db made anew from the content log.
  *
- * Every message's raw form is a record of its own with its channel in it, so the log is an archive like any other: a new store is made beside
- * the workspace, the raw forms go through the import, and the new files take the place of the old ones (storage/store_repair.c). Dead records
- * are there too: earlier edits lose against later ones as they always do; deleted messages that no delete marker tells of come back.
+ * Every message's raw form is a record of its own with its channel in it, so the log is an archive like any other: a
+ * new store is made beside the workspace, the raw forms go through the import, and the new files take the place of the
+ * old ones (storage/store_repair.c). Dead records are there too: earlier edits lose against later ones as they always
+ * do; deleted messages that no delete marker tells of come back.
  *
- * A message that quotes such a form must not be taken for one. So the log is read twice: first to learn what the raw forms' texts are that
- * begin like one, then to take every form that is not such a text. */
+ * A message that quotes such a form must not be taken for one. So the log is read twice: first to learn what the raw
+ * forms' texts are that begin like one, then to take every form that is not such a text. */
 #include "upkeep.h"
 
 #include <errno.h>
@@ -178,7 +179,8 @@ static enum br_rc take_record(void *ctx, const char *bytes, size_t len, struct b
     return rc;
 }
 
-static enum br_rc scan_logs(struct rebuild *r, enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err),
+static enum br_rc scan_logs(struct rebuild *r,
+                            enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err),
                             uint64_t *damaged, struct br_err *err)
 {
     char path[BR_PATH_MAX];
@@ -208,7 +210,8 @@ static enum br_rc feed_records(void *ctx, const struct br_sink *sink, struct br_
 static enum br_rc make_store(struct rebuild *r, struct br_err *err)
 {
     const struct br_model_info *m = br_model_info(r->home->model);
-    const struct br_store_spec spec = {.workspace_id = r->id, .model_id = m->id, .dim = m->dim, .generation = r->newest + 1};
+    const struct br_store_spec spec = {
+        .workspace_id = r->id, .model_id = m->id, .dim = m->dim, .generation = r->newest + 1};
     struct br_slack_salvage found;
     struct br_store *s = NULL;
     char path[BR_PATH_MAX];
@@ -252,7 +255,8 @@ static enum br_rc rebuild(struct rebuild *r, struct br_err *err)
     if (e < 0)
         BR_TRY(br_fail_errno(err, -e, "cannot list %s", r->dir));
     if (!r->n_logs)
-        BR_TRY(br_fail(err, BR_E_CORRUPT, "%s holds neither metadata.db nor a content log: import the archives again", r->dir));
+        BR_TRY(br_fail(err, BR_E_CORRUPT, "%s holds neither metadata.db nor a content log: import the archives again",
+                       r->dir));
     qsort(r->logs, r->n_logs, sizeof *r->logs, ascending);
     remove_new_store(r); /* of a run that was stopped */
     BR_TRY(scan_logs(r, note_quoted, &ignored, err));
@@ -266,7 +270,8 @@ err:
     return rc;
 }
 
-enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out, struct br_err *err)
+enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out,
+                               struct br_err *err)
 {
     struct rebuild r = {.home = h, .id = id, .dir = dir, .out = out};
     int lock = -1;

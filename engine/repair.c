@@ -6,7 +6,8 @@
  *   vectors         the texts
  *   content         a text from its raw form; a passage from its thread; what has neither is lost, and named
  *   graph           the vectors
- * It runs from the source of things to what is derived of them: registry, metadata, texts, words, passages, vectors, graph. */
+ * It runs from the source of things to what is derived of them: registry, metadata, texts, words, passages, vectors,
+ * graph. */
 #include "upkeep.h"
 
 #include <stdio.h>
@@ -78,7 +79,8 @@ static bool is_damaged(const struct br_id_list *l, uint64_t id)
 }
 
 /* The text of a message from its raw form; empty when that is lost, too. */
-static enum br_rc render_again(struct repair *r, const struct br_slack_owner *o, struct br_buf *text, struct br_err *err)
+static enum br_rc render_again(struct repair *r, const struct br_slack_owner *o, struct br_buf *text,
+                               struct br_err *err)
 {
     struct br_buf raw;
     bool truncated;
@@ -117,7 +119,8 @@ static enum br_rc note_loss(struct repair *r, const struct br_slack_owner *o, st
     return BR_OK;
 }
 
-static enum br_rc mend_text(struct repair *r, uint64_t id, const struct br_slack_owner *o, struct br_buf *text, struct br_err *err)
+static enum br_rc mend_text(struct repair *r, uint64_t id, const struct br_slack_owner *o, struct br_buf *text,
+                            struct br_err *err)
 {
     struct br_store *s = r->u.store;
     bool same;
@@ -301,8 +304,8 @@ static int check(struct repair *r, struct br_error *error)
     return status;
 }
 
-int br_repair(struct br_home *h, const char *workspace, const struct br_upkeep_options *options, struct br_repair_report *out,
-              struct br_error *error)
+int br_repair(struct br_home *h, const char *workspace, const struct br_upkeep_options *options,
+              struct br_repair_report *out, struct br_error *error)
 {
     struct br_err err = {0};
     struct repair r = {.u = {.home = h, .opt = options}};

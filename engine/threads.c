@@ -1,5 +1,5 @@
-/* threads.c - dirty threads are read back, cut into passages and sent through the pipeline: the last stage of an import, and what follows
- * when messages are forgotten. */
+/* threads.c - dirty threads are read back, cut into passages and sent through the pipeline: the last stage of an
+ * import, and what follows when messages are forgotten. */
 #include "engine_int.h"
 
 #include <stdlib.h>
@@ -39,8 +39,8 @@ static enum br_rc collect_thread(void *ctx, const struct br_slack_view *v, struc
     return BR_OK;
 }
 
-static enum br_rc plan_passages(const struct br_cutting *c, struct br_item *item, const struct br_passage *cut, size_t n, struct br_arena *a,
-                                struct br_err *err)
+static enum br_rc plan_passages(const struct br_cutting *c, struct br_item *item, const struct br_passage *cut,
+                                size_t n, struct br_arena *a, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
     struct br_slack_passage *out = br_arena_array(a, n ? n : 1, sizeof *out);
@@ -68,7 +68,8 @@ err:
     return rc;
 }
 
-static enum br_rc cut_thread(const struct br_cutting *c, const struct br_slack_thread_key *key, struct thread_ctx *t, struct br_err *err)
+static enum br_rc cut_thread(const struct br_cutting *c, const struct br_slack_thread_key *key, struct thread_ctx *t,
+                             struct br_err *err)
 {
     struct br_arena *a;
     struct br_passage *cut = NULL;

@@ -22,8 +22,11 @@ enum br_rc br_upkeep_step(struct br_upkeep *u, const char *phase, uint64_t done,
     double since = (double)(now.tv_sec - u->reported.tv_sec) + (double)(now.tv_nsec - u->reported.tv_nsec) / 1e9;
     if (u->opt->progress && (since >= 0.2 || done == 0)) {
         u->reported = now;
-        u->progress = (struct br_import_progress){
-            .phase = phase, .done = done, .total = total, .messages = u->progress.messages, .seconds = br_upkeep_seconds(u)};
+        u->progress = (struct br_import_progress){.phase = phase,
+                                                  .done = done,
+                                                  .total = total,
+                                                  .messages = u->progress.messages,
+                                                  .seconds = br_upkeep_seconds(u)};
         u->opt->progress(u->opt->ctx, &u->progress);
     }
     if (u->opt->stop && *u->opt->stop)
@@ -38,7 +41,8 @@ void br_upkeep_close(struct br_upkeep *u)
     u->store = NULL;
 }
 
-enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u, struct br_err *err)
+enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
+                          struct br_err *err)
 {
     struct br_registry *reg = NULL;
     struct br_store_info info;
@@ -73,7 +77,8 @@ struct working {
 };
 
 /* Runs work with a pipeline over the store, the graph following. */
-static enum br_rc with_pipeline(struct br_upkeep *u, enum br_rc (*work)(struct working *w, struct br_err *err), struct br_err *err)
+static enum br_rc with_pipeline(struct br_upkeep *u, enum br_rc (*work)(struct working *w, struct br_err *err),
+                                struct br_err *err)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     struct working w = {.u = u};
@@ -113,7 +118,8 @@ enum br_rc br_upkeep_cut_threads(struct br_upkeep *u, struct br_err *err)
 
 /* --- Vectors for stored texts --- */
 
-static enum br_rc plan_vector(struct working *w, const struct br_slack_vectorless *d, struct br_buf *text, struct br_err *err)
+static enum br_rc plan_vector(struct working *w, const struct br_slack_vectorless *d, struct br_buf *text,
+                              struct br_err *err)
 {
     struct br_arena *a;
     bool found = false;

@@ -18,12 +18,13 @@ struct br_upkeep {
 };
 
 /* key as in br_workspace_open. Leftovers of crashes are swept. The workspace's model must be the one in use. */
-BR_MUST_USE enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
-                                      struct br_err *err);
+BR_MUST_USE enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt,
+                                      struct br_upkeep *u, struct br_err *err);
 void br_upkeep_close(struct br_upkeep *u);
 double br_upkeep_seconds(const struct br_upkeep *u);
 /* Tells how far it is; BR_E_INTERRUPTED when the caller wants to stop. */
-BR_MUST_USE enum br_rc br_upkeep_step(struct br_upkeep *u, const char *phase, uint64_t done, uint64_t total, struct br_err *err);
+BR_MUST_USE enum br_rc br_upkeep_step(struct br_upkeep *u, const char *phase, uint64_t done, uint64_t total,
+                                      struct br_err *err);
 /* Cuts and embeds what dirty threads need. */
 BR_MUST_USE enum br_rc br_upkeep_cut_threads(struct br_upkeep *u, struct br_err *err);
 /* Embeds every stored document that needs a vector and has none. */
@@ -33,25 +34,28 @@ BR_MUST_USE enum br_rc br_upkeep_fill_vectors(struct br_upkeep *u, struct br_err
 struct br_sink;
 struct br_feed {
     void *ctx;
-    enum br_rc (*run)(void *ctx, const struct br_sink *sink, struct br_err *err); /* yields every event, as br_source_run does */
+    enum br_rc (*run)(void *ctx, const struct br_sink *sink,
+                      struct br_err *err); /* yields every event, as br_source_run does */
 };
 /* Into the store in dir, as an import does. */
-BR_MUST_USE enum br_rc br_import_feed(struct br_home *h, const char *dir, const struct br_feed *feed, struct br_import_report *report,
-                                      struct br_err *err);
+BR_MUST_USE enum br_rc br_import_feed(struct br_home *h, const char *dir, const struct br_feed *feed,
+                                      struct br_import_report *report, struct br_err *err);
 
 /* --- rebuild.c --- */
 struct br_rebuilt {
     uint64_t messages, users, channels, deletions, damaged;
 };
 /* Makes metadata.db anew from the content logs in the workspace's directory, under the same lock as any writer. */
-BR_MUST_USE enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out, struct br_err *err);
+BR_MUST_USE enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out,
+                                           struct br_err *err);
 
 /* Removes what a rebuilding that was stopped left beside the directory. Only for who holds its lock. */
 void br_rebuild_sweep(struct br_home *h, const char *dir);
 
 /* --- erase.c --- */
-/* Erases what waits in the queue, and every other dead record; nothing when the queue is empty. BR_E_BUSY: a reader is in the way, the
- * queue stays. The graph follows and is checkpointed on the way. */
-BR_MUST_USE enum br_rc br_erase_finish(struct br_home *h, struct br_store *store, struct br_graph *graph, struct br_err *err);
+/* Erases what waits in the queue, and every other dead record; nothing when the queue is empty. BR_E_BUSY: a reader is
+ * in the way, the queue stays. The graph follows and is checkpointed on the way. */
+BR_MUST_USE enum br_rc br_erase_finish(struct br_home *h, struct br_store *store, struct br_graph *graph,
+                                       struct br_err *err);
 
 #endif

@@ -108,7 +108,7 @@ static void check_in_links(const struct br_index *ix, uint32_t *counts, struct b
     }
 }
 
-/* Breadth first from the entry point over level 0. */
+/* Breadth first from the entry point over level 0. An erased node needs no way to it and counts as reached. */
 static uint64_t count_reachable(const struct br_index *ix, uint32_t *queue, struct br_bitmap *seen)
 {
     uint32_t head = 0, tail = 0;
@@ -126,6 +126,8 @@ static uint64_t count_reachable(const struct br_index *ix, uint32_t *queue, stru
             queue[tail++] = links[i];
         }
     }
+    for (uint32_t node = 0; node < ix->count; node++)
+        tail += br_node_erased(br_meta(ix, node)) && !br_bitmap_test(seen, node);
     return tail;
 }
 

@@ -1,4 +1,5 @@
-/* slack_compact.c - compaction of a workspace: its documents' slots in the order of time, and the tables that name them. */
+/* slack_compact.c - compaction of a workspace: its documents' slots in the order of time, and the tables that name
+ * them. */
 #include "slack_upkeep.h"
 
 #include "slack_int.h"
@@ -14,12 +15,13 @@ static enum br_rc slots_by_time(struct br_store *s, struct slot_list *l, struct 
     sqlite3_stmt *st;
     enum br_rc rc;
     bool row;
-    BR_TRY(br_store_stmt(s,
-                         "SELECT slot FROM (SELECT ts AS t, 0 AS kind, slot FROM message_metadata INDEXED BY messages_by_slot"
-                         "  WHERE workspace_id = ?1 AND slot IS NOT NULL"
-                         " UNION ALL SELECT first_ts, 1, slot FROM passages INDEXED BY passages_by_slot"
-                         "  WHERE workspace_id = ?1 AND slot IS NOT NULL) ORDER BY t, kind, slot",
-                         &st, err));
+    BR_TRY(br_store_stmt(
+        s,
+        "SELECT slot FROM (SELECT ts AS t, 0 AS kind, slot FROM message_metadata INDEXED BY messages_by_slot"
+        "  WHERE workspace_id = ?1 AND slot IS NOT NULL"
+        " UNION ALL SELECT first_ts, 1, slot FROM passages INDEXED BY passages_by_slot"
+        "  WHERE workspace_id = ?1 AND slot IS NOT NULL) ORDER BY t, kind, slot",
+        &st, err));
     for (;;) {
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
@@ -40,7 +42,8 @@ err:
     return rc;
 }
 
-/* By way of negative numbers: a slot's new number may be another's old one, and no two rows may share one for a moment. */
+/* By way of negative numbers: a slot's new number may be another's old one, and no two rows may share one for a
+ * moment. */
 static enum br_rc renumber(struct br_store *s, struct br_err *err)
 {
     static const char *const sql[] = {
@@ -62,7 +65,8 @@ err:
 }
 
 enum br_rc br_slack_compact(struct br_store *s, void *ctx,
-                            enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err), struct br_err *err)
+                            enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err),
+                            struct br_err *err)
 {
     struct slot_list l = {0};
     enum br_rc rc;

@@ -3,7 +3,8 @@
 
 #include "slack_int.h"
 
-enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br_slack_consistency *c, struct br_err *err)
+enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br_slack_consistency *c,
+                                struct br_err *err)
 {
     const struct {
         const char *sql;
@@ -12,15 +13,19 @@ enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br
         {"SELECT (SELECT count(*) FROM slots WHERE workspace_id = ?1)"
          " - (SELECT count(*) FROM slots INDEXED BY slots_by_kill WHERE workspace_id = ?1 AND seq_killed IS NOT NULL)",
          &c->slots_live},
-        {"SELECT count(*) FROM slots INDEXED BY slots_by_kill WHERE workspace_id = ?1 AND seq_killed IS NOT NULL", &c->slots_dead},
-        {"SELECT (SELECT count(*) FROM message_metadata INDEXED BY messages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL)"
+        {"SELECT count(*) FROM slots INDEXED BY slots_by_kill WHERE workspace_id = ?1 AND seq_killed IS NOT NULL",
+         &c->slots_dead},
+        {"SELECT (SELECT count(*) FROM message_metadata INDEXED BY messages_by_slot WHERE workspace_id = ?1 AND slot "
+         "IS NOT NULL)"
          " + (SELECT count(*) FROM passages INDEXED BY passages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL)",
          &c->slots_named},
         {"SELECT (SELECT count(*) FROM message_metadata INDEXED BY messages_without_vector"
          "  WHERE workspace_id = ?1 AND needs_vector = 1 AND slot IS NULL)"
-         " + (SELECT count(*) FROM passages INDEXED BY passages_without_vector WHERE workspace_id = ?1 AND slot IS NULL)",
+         " + (SELECT count(*) FROM passages INDEXED BY passages_without_vector WHERE workspace_id = ?1 AND slot IS "
+         "NULL)",
          &c->vectors_missing},
-        {"SELECT count(*) FROM content INDEXED BY content_by_hash WHERE workspace_id = ?1 AND dead = 0", &c->content_live},
+        {"SELECT count(*) FROM content INDEXED BY content_by_hash WHERE workspace_id = ?1 AND dead = 0",
+         &c->content_live},
         {"SELECT (SELECT count(*) FROM content WHERE workspace_id = ?1)"
          " - (SELECT count(*) FROM content INDEXED BY content_by_hash WHERE workspace_id = ?1 AND dead = 0)",
          &c->content_dead},
@@ -41,7 +46,8 @@ enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br
         BR_TRY(br_slack_int(s, counts[i].sql, &n, err));
         *counts[i].out = n > 0 ? (uint64_t)n : 0;
     }
-    BR_TRY(br_store_stmt(s, "SELECT count(*) FROM slots WHERE workspace_id = ?1 AND slot >= ?2 AND seq_killed IS NULL", &st, err));
+    BR_TRY(br_store_stmt(s, "SELECT count(*) FROM slots WHERE workspace_id = ?1 AND slot >= ?2 AND seq_killed IS NULL",
+                         &st, err));
     sqlite3_bind_int64(st, 2, (int64_t)slot_end);
     BR_TRY(br_slack_step(s, st, &row, err));
     if (row)

@@ -1,7 +1,8 @@
 /* slack_forget.c - deleting for good: messages by author, channel, date or one by one, and what is stored of a person.
  *
- * A marker at the end of time stands for each message, so that no source revives it, however fresh. A person's row stays without names and
- * with is_stub 2, which imports leave as it is. What others wrote stays, even where it names the forgotten. */
+ * A marker at the end of time stands for each message, so that no source revives it, however fresh. A person's row
+ * stays without names and with is_stub 2, which imports leave as it is. What others wrote stays, even where it names
+ * the forgotten. */
 #include "slack_upkeep.h"
 
 #include "slack_int.h"
@@ -13,8 +14,8 @@ struct message_key {
 };
 
 /* The next n messages after the last ones, in the order of the table's key. */
-static enum br_rc next_messages(struct br_store *s, const struct br_slack_forget *what, struct message_key *keys, size_t n, size_t *n_out,
-                                struct br_err *err)
+static enum br_rc next_messages(struct br_store *s, const struct br_slack_forget *what, struct message_key *keys,
+                                size_t n, size_t *n_out, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
@@ -50,8 +51,8 @@ err:
 }
 
 /* One passage that holds words of the message, if there is any left. */
-static enum br_rc find_passage(struct br_store *s, const struct message_key *k, int64_t *position, struct br_slack_document *d, bool *found,
-                               struct br_err *err)
+static enum br_rc find_passage(struct br_store *s, const struct message_key *k, int64_t *position,
+                               struct br_slack_document *d, bool *found, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
@@ -73,7 +74,8 @@ err:
     return rc;
 }
 
-static enum br_rc drop_passages(struct br_store *s, const struct message_key *k, uint64_t *documents, struct br_err *err)
+static enum br_rc drop_passages(struct br_store *s, const struct message_key *k, uint64_t *documents,
+                                struct br_err *err)
 {
     enum br_rc rc;
     for (;;) {
@@ -93,15 +95,16 @@ static enum br_rc drop_passages(struct br_store *s, const struct message_key *k,
         sqlite3_bind_int64(st, 4, position);
         BR_TRY(br_store_step_done(s, st, "cannot drop a passage of", err));
         BR_TRY(br_slack_document_drop(s, &d, err));
-        BR_TRY(br_slack_run_key(s, "INSERT OR IGNORE INTO dirty_threads VALUES(?1, ?2, ?3)", k->channel_id, k->thread_ts, err));
+        BR_TRY(br_slack_run_key(s, "INSERT OR IGNORE INTO dirty_threads VALUES(?1, ?2, ?3)", k->channel_id,
+                                k->thread_ts, err));
         ++*documents;
     }
 err:
     return rc;
 }
 
-enum br_rc br_slack_forget_messages(struct br_store *s, struct br_slack_forget *what, size_t n, uint64_t *messages, uint64_t *documents,
-                                    bool *more, struct br_err *err)
+enum br_rc br_slack_forget_messages(struct br_store *s, struct br_slack_forget *what, size_t n, uint64_t *messages,
+                                    uint64_t *documents, bool *more, struct br_err *err)
 {
     struct message_key *keys = malloc(n * sizeof(*keys));
     size_t found = 0;
@@ -127,7 +130,8 @@ err:
     return rc;
 }
 
-enum br_rc br_slack_is_deleted(struct br_store *s, const char *channel_id, int64_t ts, bool *deleted, struct br_err *err)
+enum br_rc br_slack_is_deleted(struct br_store *s, const char *channel_id, int64_t ts, bool *deleted,
+                               struct br_err *err)
 {
     int64_t at;
     enum br_rc rc = br_slack_int_key(s,
@@ -158,14 +162,16 @@ static enum br_rc add_up(void *ctx, const char *folded, int64_t count)
 }
 
 /* The user's reactions to one message. */
-static enum br_rc next_reaction(struct br_store *s, const char *user_id, struct message_key *k, bool *found, struct br_err *err)
+static enum br_rc next_reaction(struct br_store *s, const char *user_id, struct message_key *k, bool *found,
+                                struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
-    BR_TRY(br_store_stmt(s,
-                         "SELECT channel_id, ts FROM reaction_users WHERE workspace_id = ?1 AND (channel_id, ts) > (?3, ?4)"
-                         " AND user_id = ?2 ORDER BY channel_id, ts LIMIT 1",
-                         &st, err));
+    BR_TRY(br_store_stmt(
+        s,
+        "SELECT channel_id, ts FROM reaction_users WHERE workspace_id = ?1 AND (channel_id, ts) > (?3, ?4)"
+        " AND user_id = ?2 ORDER BY channel_id, ts LIMIT 1",
+        &st, err));
     br_slack_bind_text(st, 2, user_id);
     br_slack_bind_text(st, 3, k->channel_id);
     sqlite3_bind_int64(st, 4, k->ts);
@@ -180,15 +186,17 @@ err:
     return rc;
 }
 
-static enum br_rc take_reactions(struct br_store *s, const char *user_id, const struct message_key *k, uint64_t *reactions,
-                                 struct br_err *err)
+static enum br_rc take_reactions(struct br_store *s, const char *user_id, const struct message_key *k,
+                                 uint64_t *reactions, struct br_err *err)
 {
     static const char *const sql[] = {
         "UPDATE reactions SET count = max(count - 1, 0) WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4"
-        " AND name IN (SELECT name FROM reaction_users WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4 AND user_id = ?2)",
+        " AND name IN (SELECT name FROM reaction_users WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4 AND "
+        "user_id = ?2)",
         "DELETE FROM reaction_users WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4 AND user_id = ?2",
         "DELETE FROM reactions WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4 AND count = 0"
-        " AND name NOT IN (SELECT name FROM reaction_users WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4) AND ?2 IS NOT NULL",
+        " AND name NOT IN (SELECT name FROM reaction_users WHERE workspace_id = ?1 AND channel_id = ?3 AND ts = ?4) "
+        "AND ?2 IS NOT NULL",
     };
     sqlite3_stmt *st;
     int64_t total = 0;
@@ -231,11 +239,12 @@ enum br_rc br_slack_forget_user(struct br_store *s, const char *user_id, uint64_
         BR_TRY(take_reactions(s, user_id, &k, reactions, err));
     }
     /* The name of a group conversation is made of its members' handles. */
-    BR_TRY(run_user(s,
-                    "UPDATE channels SET name = NULL WHERE workspace_id = ?1 AND kind = 3 AND (channel_id IN"
-                    " (SELECT channel_id FROM channel_members WHERE workspace_id = ?1 AND user_id = ?2)"
-                    " OR instr(name, (SELECT name FROM users WHERE workspace_id = ?1 AND user_id = ?2 AND name <> '')) > 0)",
-                    user_id, err));
+    BR_TRY(run_user(
+        s,
+        "UPDATE channels SET name = NULL WHERE workspace_id = ?1 AND kind = 3 AND (channel_id IN"
+        " (SELECT channel_id FROM channel_members WHERE workspace_id = ?1 AND user_id = ?2)"
+        " OR instr(name, (SELECT name FROM users WHERE workspace_id = ?1 AND user_id = ?2 AND name <> '')) > 0)",
+        user_id, err));
     BR_TRY(run_user(s, "DELETE FROM channel_members WHERE workspace_id = ?1 AND user_id = ?2", user_id, err));
     BR_TRY(run_user(s,
                     "INSERT INTO users(workspace_id, user_id, is_stub) VALUES(?1, ?2, 2)"

@@ -1,4 +1,5 @@
-/* slack_repair.c - what a damaged record or vector means for the message it belongs to, and what a damaged metadata.db still tells. */
+/* slack_repair.c - what a damaged record or vector means for the message it belongs to, and what a damaged metadata.db
+ * still tells. */
 #include "slack_upkeep.h"
 
 #include "content_log.h"
@@ -36,16 +37,17 @@ enum br_rc br_slack_owner_of(struct br_store *s, uint64_t content_id, struct br_
     enum br_rc rc;
     *o = (struct br_slack_owner){.slot = -1};
     BR_TRY(find_owner(s,
-                      "SELECT channel_id, ts, ifnull(thread_ts, ts), raw_id, slot FROM message_metadata INDEXED BY messages_by_content"
+                      "SELECT channel_id, ts, ifnull(thread_ts, ts), raw_id, slot FROM message_metadata INDEXED BY "
+                      "messages_by_content"
                       " WHERE workspace_id = ?1 AND content_id = ?2",
                       content_id, BR_OWNER_TEXT, o, err));
     BR_TRY(find_owner(s,
                       "SELECT channel_id, first_ts, thread_ts, NULL, slot FROM passages INDEXED BY passages_by_content"
                       " WHERE workspace_id = ?1 AND content_id = ?2",
                       content_id, BR_OWNER_PASSAGE, o, err));
-    BR_TRY(find_owner(s,
-                      "SELECT channel_id, ts, thread_ts, raw_id, slot FROM temp.raw_forms WHERE raw_id = ?2 AND ?1 IS NOT NULL",
-                      content_id, BR_OWNER_RAW, o, err));
+    BR_TRY(find_owner(
+        s, "SELECT channel_id, ts, thread_ts, raw_id, slot FROM temp.raw_forms WHERE raw_id = ?2 AND ?1 IS NOT NULL",
+        content_id, BR_OWNER_RAW, o, err));
 err:
     return rc;
 }
@@ -67,7 +69,8 @@ enum br_rc br_slack_owners_begin(struct br_store *s, struct br_err *err)
                err));
     BR_TRY(run(s, "DELETE FROM temp.raw_forms", err));
     BR_TRY(run(s,
-               "INSERT OR IGNORE INTO temp.raw_forms SELECT raw_id, channel_id, ts, ifnull(thread_ts, ts), slot FROM message_metadata"
+               "INSERT OR IGNORE INTO temp.raw_forms SELECT raw_id, channel_id, ts, ifnull(thread_ts, ts), slot FROM "
+               "message_metadata"
                " WHERE workspace_id = ?1 AND raw_id IS NOT NULL",
                err));
 err:
@@ -78,7 +81,8 @@ err:
 
 static enum br_rc mark(struct br_store *s, const struct br_slack_owner *o, struct br_err *err)
 {
-    return br_slack_run_key(s, "INSERT OR IGNORE INTO dirty_threads VALUES(?1, ?2, ?3)", o->channel_id, o->thread_ts, err);
+    return br_slack_run_key(s, "INSERT OR IGNORE INTO dirty_threads VALUES(?1, ?2, ?3)", o->channel_id, o->thread_ts,
+                            err);
 }
 
 /* Ranks fall to the lowest of this edit, so that any source that has the message wins. */
@@ -87,16 +91,18 @@ static enum br_rc mark(struct br_store *s, const struct br_slack_owner *o, struc
 static enum br_rc lose_text(struct br_store *s, const struct br_slack_owner *o, struct br_err *err)
 {
     enum br_rc rc;
-    BR_TRY(br_slack_run_key(s,
-                            "UPDATE message_metadata SET content_id = NULL, slot = NULL, needs_vector = 0, content_hash = 0, " LOWEST_RANK
-                            " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
-                            o->channel_id, o->ts, err));
+    BR_TRY(br_slack_run_key(
+        s,
+        "UPDATE message_metadata SET content_id = NULL, slot = NULL, needs_vector = 0, content_hash = 0, " LOWEST_RANK
+        " WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3",
+        o->channel_id, o->ts, err));
     BR_TRY(mark(s, o, err));
 err:
     return rc;
 }
 
-static enum br_rc lose_passage(struct br_store *s, uint64_t content_id, const struct br_slack_owner *o, struct br_err *err)
+static enum br_rc lose_passage(struct br_store *s, uint64_t content_id, const struct br_slack_owner *o,
+                               struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
@@ -108,7 +114,8 @@ err:
     return rc;
 }
 
-enum br_rc br_slack_lose_content(struct br_store *s, uint64_t content_id, const struct br_slack_owner *o, struct br_err *err)
+enum br_rc br_slack_lose_content(struct br_store *s, uint64_t content_id, const struct br_slack_owner *o,
+                                 struct br_err *err)
 {
     enum br_rc rc = BR_OK;
     if (o->kind == BR_OWNER_TEXT)
@@ -159,18 +166,20 @@ err:
 
 /* --- Vectors --- */
 
-enum br_rc br_slack_vectorless(struct br_store *s, struct br_slack_vectorless *out, size_t n, size_t *n_out, struct br_err *err)
+enum br_rc br_slack_vectorless(struct br_store *s, struct br_slack_vectorless *out, size_t n, size_t *n_out,
+                               struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
     bool row;
     *n_out = 0;
-    BR_TRY(br_store_stmt(s,
-                         "SELECT 0, channel_id, ts, 0, content_id FROM message_metadata INDEXED BY messages_without_vector"
-                         " WHERE workspace_id = ?1 AND needs_vector = 1 AND slot IS NULL AND content_id IS NOT NULL"
-                         " UNION ALL SELECT 1, channel_id, thread_ts, position, content_id FROM passages"
-                         " INDEXED BY passages_without_vector WHERE workspace_id = ?1 AND slot IS NULL LIMIT ?2",
-                         &st, err));
+    BR_TRY(
+        br_store_stmt(s,
+                      "SELECT 0, channel_id, ts, 0, content_id FROM message_metadata INDEXED BY messages_without_vector"
+                      " WHERE workspace_id = ?1 AND needs_vector = 1 AND slot IS NULL AND content_id IS NOT NULL"
+                      " UNION ALL SELECT 1, channel_id, thread_ts, position, content_id FROM passages"
+                      " INDEXED BY passages_without_vector WHERE workspace_id = ?1 AND slot IS NULL LIMIT ?2",
+                      &st, err));
     sqlite3_bind_int64(st, 2, (int64_t)n);
     for (;;) {
         BR_TRY(br_slack_step(s, st, &row, err));
@@ -187,22 +196,25 @@ err:
     return rc;
 }
 
-enum br_rc br_slack_fill_vector(struct br_store *s, const struct br_slack_vectorless *d, const float *vector, struct br_err *err)
+enum br_rc br_slack_fill_vector(struct br_store *s, const struct br_slack_vectorless *d, const float *vector,
+                                struct br_err *err)
 {
     sqlite3_stmt *st;
     uint64_t slot;
     enum br_rc rc;
     BR_TRY(br_store_add_slot(s, d->content_id, vector, &slot, err));
     if (d->is_passage)
-        BR_TRY(br_store_stmt(s,
-                             "UPDATE passages SET slot = ?4 WHERE workspace_id = ?1 AND channel_id = ?2 AND thread_ts = ?3"
-                             " AND position = ?5",
-                             &st, err));
+        BR_TRY(
+            br_store_stmt(s,
+                          "UPDATE passages SET slot = ?4 WHERE workspace_id = ?1 AND channel_id = ?2 AND thread_ts = ?3"
+                          " AND position = ?5",
+                          &st, err));
     else
-        BR_TRY(br_store_stmt(s,
-                             "UPDATE message_metadata SET slot = ?4 WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3"
-                             " AND ?5 = 0",
-                             &st, err));
+        BR_TRY(br_store_stmt(
+            s,
+            "UPDATE message_metadata SET slot = ?4 WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3"
+            " AND ?5 = 0",
+            &st, err));
     br_slack_bind_text(st, 2, d->channel_id);
     sqlite3_bind_int64(st, 3, d->ts);
     sqlite3_bind_int64(st, 4, (int64_t)slot);
@@ -267,10 +279,11 @@ enum br_rc br_slack_rebuild_words(struct br_store *s, struct br_err *err)
     BR_TRY(br_store_begin(s, err));
     BR_TRY(run(s, "INSERT INTO fts_messages(fts_messages) VALUES('delete-all')", err));
     BR_TRY(run(s, "INSERT INTO fts_passages(fts_passages) VALUES('delete-all')", err));
-    BR_TRY(add_all_words(s,
-                         "SELECT content_id FROM message_metadata INDEXED BY messages_by_content WHERE workspace_id = ?1"
-                         " AND content_id > ?2 AND cls = 0 ORDER BY content_id LIMIT 1000",
-                         "INSERT INTO fts_messages(rowid, text) VALUES(?2, ?3)", err));
+    BR_TRY(
+        add_all_words(s,
+                      "SELECT content_id FROM message_metadata INDEXED BY messages_by_content WHERE workspace_id = ?1"
+                      " AND content_id > ?2 AND cls = 0 ORDER BY content_id LIMIT 1000",
+                      "INSERT INTO fts_messages(rowid, text) VALUES(?2, ?3)", err));
     BR_TRY(add_all_words(s,
                          "SELECT content_id FROM passages INDEXED BY passages_by_content WHERE workspace_id = ?1"
                          " AND content_id > ?2 ORDER BY content_id LIMIT 1000",
@@ -327,16 +340,17 @@ static enum br_rc take_forgotten(struct salvage *v, sqlite3_stmt *st)
 static enum br_rc take_channel(struct salvage *v, sqlite3_stmt *st)
 {
     int kind = sqlite3_column_int(st, 2);
-    const struct br_slack_channel c = {.id = text_of(st, 0),
-                                       .name = text_of(st, 1),
-                                       .kind = kind >= BR_CH_PUBLIC && kind <= BR_CH_GROUP_DM ? (enum br_slack_channel_kind)kind : BR_CH_PUBLIC,
-                                       .topic = text_of(st, 3),
-                                       .purpose = text_of(st, 4),
-                                       .creator = text_of(st, 5),
-                                       .created = sqlite3_column_int64(st, 6),
-                                       .is_archived = sqlite3_column_int(st, 7) != 0,
-                                       .is_general = sqlite3_column_int(st, 8) != 0,
-                                       .is_stub = sqlite3_column_int(st, 9) != 0};
+    const struct br_slack_channel c = {
+        .id = text_of(st, 0),
+        .name = text_of(st, 1),
+        .kind = kind >= BR_CH_PUBLIC && kind <= BR_CH_GROUP_DM ? (enum br_slack_channel_kind)kind : BR_CH_PUBLIC,
+        .topic = text_of(st, 3),
+        .purpose = text_of(st, 4),
+        .creator = text_of(st, 5),
+        .created = sqlite3_column_int64(st, 6),
+        .is_archived = sqlite3_column_int(st, 7) != 0,
+        .is_general = sqlite3_column_int(st, 8) != 0,
+        .is_stub = sqlite3_column_int(st, 9) != 0};
     if (br_slack_check_id(c.id, "channel", NULL) != BR_OK)
         return BR_OK;
     v->found->channels += !c.is_stub;
@@ -349,10 +363,11 @@ static enum br_rc take_member(struct salvage *v, sqlite3_stmt *row)
     const char *channel = text_of(row, 0), *user = text_of(row, 1);
     if (br_slack_check_id(channel, "channel", NULL) != BR_OK || br_slack_check_id(user, "user", NULL) != BR_OK)
         return BR_OK;
-    enum br_rc rc = br_store_stmt(v->s,
-                                  "INSERT OR IGNORE INTO channel_members SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM channels"
-                                  " WHERE workspace_id = ?1 AND channel_id = ?2)",
-                                  &st, v->err);
+    enum br_rc rc =
+        br_store_stmt(v->s,
+                      "INSERT OR IGNORE INTO channel_members SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM channels"
+                      " WHERE workspace_id = ?1 AND channel_id = ?2)",
+                      &st, v->err);
     if (rc != BR_OK)
         return rc;
     br_slack_bind_text(st, 2, channel);
@@ -374,7 +389,8 @@ static enum br_rc take_deletion(struct salvage *v, sqlite3_stmt *st)
 static enum br_rc take_label(struct salvage *v, sqlite3_stmt *st)
 {
     const char *name = text_of(st, 0), *domain = text_of(st, 1);
-    return br_store_set_label(v->s, name && strlen(name) < 256 ? name : NULL, domain && strlen(domain) < 256 ? domain : NULL, v->err);
+    return br_store_set_label(v->s, name && strlen(name) < 256 ? name : NULL,
+                              domain && strlen(domain) < 256 ? domain : NULL, v->err);
 }
 
 /* Rows until there are no more, or none that can be read. */
@@ -397,11 +413,15 @@ enum br_rc br_slack_salvage(struct br_store *s, const char *db_path, struct br_s
     if (br_sql_open(s->io, db_path, BR_SQL_READ, &v.db, NULL) != BR_OK)
         return BR_OK;
     BR_TRY(take_rows(&v, "SELECT name, domain FROM store", take_label));
-    BR_TRY(take_rows(&v, "SELECT user_id, team_id, name, real_name, display_name, is_bot, is_deleted, is_stub FROM users"
-                         " WHERE is_stub <> 2", take_user));
+    BR_TRY(take_rows(&v,
+                     "SELECT user_id, team_id, name, real_name, display_name, is_bot, is_deleted, is_stub FROM users"
+                     " WHERE is_stub <> 2",
+                     take_user));
     BR_TRY(take_rows(&v, "SELECT user_id FROM users WHERE is_stub = 2", take_forgotten));
-    BR_TRY(take_rows(&v, "SELECT channel_id, name, kind, topic, purpose, creator, created, is_archived, is_general, is_stub"
-                         " FROM channels", take_channel));
+    BR_TRY(take_rows(&v,
+                     "SELECT channel_id, name, kind, topic, purpose, creator, created, is_archived, is_general, is_stub"
+                     " FROM channels",
+                     take_channel));
     BR_TRY(take_rows(&v, "SELECT channel_id, user_id FROM channel_members", take_member));
     BR_TRY(take_rows(&v, "SELECT channel_id, ts, deleted_at FROM deleted_messages", take_deletion));
 err:

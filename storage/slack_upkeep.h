@@ -1,4 +1,5 @@
-/* slack_upkeep.h - the upkeep of a workspace, as far as it is about messages. What writes needs an open transaction unless said otherwise. */
+/* slack_upkeep.h - the upkeep of a workspace, as far as it is about messages. What writes needs an open transaction
+ * unless said otherwise. */
 #ifndef BR_SLACK_UPKEEP_H
 #define BR_SLACK_UPKEEP_H
 
@@ -16,21 +17,25 @@ struct br_slack_forget { /* one of them: the others NULL or 0 */
     char last_channel[64];
     int64_t last_ts;
 };
-/* Deletes up to n matching messages, for good: a marker keeps every source from reviving them. Passages that held their words go with
- * them, and all of it is queued for erasure. Adds to *messages and *documents; *more: there may be further ones. */
-BR_MUST_USE enum br_rc br_slack_forget_messages(struct br_store *s, struct br_slack_forget *what, size_t n, uint64_t *messages,
-                                                uint64_t *documents, bool *more, struct br_err *err);
+/* Deletes up to n matching messages, for good: a marker keeps every source from reviving them. Passages that held
+ * their words go with them, and all of it is queued for erasure. Adds to *messages and *documents; *more: there may be
+ * further ones. */
+BR_MUST_USE enum br_rc br_slack_forget_messages(struct br_store *s, struct br_slack_forget *what, size_t n,
+                                                uint64_t *messages, uint64_t *documents, bool *more,
+                                                struct br_err *err);
 /* The person: profile, memberships, reactions to messages of others. A nameless row stays that no import fills again. */
-BR_MUST_USE enum br_rc br_slack_forget_user(struct br_store *s, const char *user_id, uint64_t *reactions, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_forget_user(struct br_store *s, const char *user_id, uint64_t *reactions,
+                                            struct br_err *err);
 /* Is this message marked as deleted? Needs no transaction. */
-BR_MUST_USE enum br_rc br_slack_is_deleted(struct br_store *s, const char *channel_id, int64_t ts, bool *deleted, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_is_deleted(struct br_store *s, const char *channel_id, int64_t ts, bool *deleted,
+                                           struct br_err *err);
 /* Merges the keyword indexes into one piece each: words of deleted documents leave the file. A transaction of its own. */
 BR_MUST_USE enum br_rc br_slack_merge_words(struct br_store *s, struct br_err *err);
 
 /* --- Compaction (slack_compact.c): br_store_compact with slots in the order of time. Outside a transaction. --- */
-BR_MUST_USE enum br_rc br_slack_compact(struct br_store *s, void *ctx,
-                                        enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err),
-                                        struct br_err *err);
+BR_MUST_USE enum br_rc
+br_slack_compact(struct br_store *s, void *ctx,
+                 enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err), struct br_err *err);
 
 /* --- Repair (slack_repair.c) --- */
 
@@ -44,10 +49,12 @@ struct br_slack_owner { /* of a content record */
 };
 /* Both need no transaction; the first once before the others. */
 BR_MUST_USE enum br_rc br_slack_owners_begin(struct br_store *s, struct br_err *err);
-BR_MUST_USE enum br_rc br_slack_owner_of(struct br_store *s, uint64_t content_id, struct br_slack_owner *o, struct br_err *err);
-/* The record is lost: a message stays without text or without raw form (an import that has it brings it back), a passage goes and its
- * thread is cut again. Keyword rows of lost texts stay until br_slack_rebuild_words. */
-BR_MUST_USE enum br_rc br_slack_lose_content(struct br_store *s, uint64_t content_id, const struct br_slack_owner *o, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_owner_of(struct br_store *s, uint64_t content_id, struct br_slack_owner *o,
+                                         struct br_err *err);
+/* The record is lost: a message stays without text or without raw form (an import that has it brings it back), a
+ * passage goes and its thread is cut again. Keyword rows of lost texts stay until br_slack_rebuild_words. */
+BR_MUST_USE enum br_rc br_slack_lose_content(struct br_store *s, uint64_t content_id, const struct br_slack_owner *o,
+                                             struct br_err *err);
 /* A message's text was made anew and is not what it was: vector and passages are due again. */
 BR_MUST_USE enum br_rc br_slack_text_changed(struct br_store *s, const struct br_slack_owner *o, struct br_err *err);
 /* The slot dies; its document is without a vector. */
@@ -62,18 +69,20 @@ struct br_slack_vectorless {
 };
 BR_MUST_USE enum br_rc br_slack_vectorless(struct br_store *s, struct br_slack_vectorless *out, size_t n, size_t *n_out,
                                            struct br_err *err);
-BR_MUST_USE enum br_rc br_slack_fill_vector(struct br_store *s, const struct br_slack_vectorless *d, const float *vector,
-                                            struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_fill_vector(struct br_store *s, const struct br_slack_vectorless *d,
+                                            const float *vector, struct br_err *err);
 /* Both keyword indexes made anew from the texts. A transaction of its own. */
 BR_MUST_USE enum br_rc br_slack_rebuild_words(struct br_store *s, struct br_err *err);
-/* In a transaction: whatever archive has a message as it is stored, or newer, wins: its names are better than those of a rebuilt store. */
+/* In a transaction: whatever archive has a message as it is stored, or newer, wins: its names are better than those of
+ * a rebuilt store. */
 BR_MUST_USE enum br_rc br_slack_lower_ranks(struct br_store *s, struct br_err *err);
-/* What a damaged metadata.db still tells: users, channels, memberships, delete markers, label and domain, as far as its pages can be read.
- * Never fails for the damage. */
+/* What a damaged metadata.db still tells: users, channels, memberships, delete markers, label and domain, as far as
+ * its pages can be read. Never fails for the damage. */
 struct br_slack_salvage {
     uint64_t users, channels, deletions;
 };
-BR_MUST_USE enum br_rc br_slack_salvage(struct br_store *s, const char *db_path, struct br_slack_salvage *found, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_salvage(struct br_store *s, const char *db_path, struct br_slack_salvage *found,
+                                        struct br_err *err);
 
 /* --- Monitoring (slack_consistency.c) --- */
 
@@ -85,6 +94,7 @@ struct br_slack_consistency {
     uint64_t dirty_threads, erase_queue;
 };
 /* Counts of one snapshot. slot_end: where the graph ends. For a reader or a writer. */
-BR_MUST_USE enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br_slack_consistency *c, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br_slack_consistency *c,
+                                            struct br_err *err);
 
 #endif

@@ -3,11 +3,13 @@
  *   1  content.<g+1> and vectors.<g+1> made, filled, synced, the directory synced   nobody knows them yet
  *   2  one transaction: generation, tails, offsets, slots, journal                  the flip; it is the commit
  *   3  the files of generation g unlinked
- * Stopped before 2, the old generation is as it was; the new files are leftovers that the next writer sweeps. Stopped after it, the old
- * ones are. Readers with a snapshot from before keep their open files, others go over with their next snapshot (store.c).
+ * Stopped before 2, the old generation is as it was; the new files are leftovers that the next writer sweeps. Stopped
+ * after it, the old ones are. Readers with a snapshot from before keep their open files, others go over with their
+ * next snapshot (store.c).
  *
- * Records keep their ids and their order, so that a record's offset grows with its id. Slots are given out anew in the order the caller
- * names; the graph and whatever else knows slots starts over. The journal ends as one row that accounts for all of both logs. */
+ * Records keep their ids and their order, so that a record's offset grows with its id. Slots are given out anew in the
+ * order the caller names; the graph and whatever else knows slots starts over. The journal ends as one row that
+ * accounts for all of both logs. */
 #include "store_core.h"
 #include "store_upkeep.h"
 
@@ -50,7 +52,8 @@ static enum br_rc count_content(struct compaction *c, uint64_t *bytes, struct br
     int64_t n = 0, total = 0;
     enum br_rc rc;
     BR_TRY(br_sql_int(c->s->db, "SELECT count(*) FROM content WHERE dead = 0", c->s->dir, &n, err));
-    BR_TRY(br_sql_int(c->s->db, "SELECT ifnull(sum(length + 32), 0) FROM content WHERE dead = 0", c->s->dir, &total, err));
+    BR_TRY(
+        br_sql_int(c->s->db, "SELECT ifnull(sum(length + 32), 0) FROM content WHERE dead = 0", c->s->dir, &total, err));
     c->n_contents = (size_t)n;
     *bytes = (uint64_t)total;
 err:
@@ -68,7 +71,8 @@ static enum br_rc check_space(struct compaction *c, struct br_err *err)
     int64_t space = io->space(io->ctx, c->s->dir);
     uint64_t need = bytes + c->how->n_slots * c->s->vectors.stride + c->info.bytes_metadata + 4 * BR_LOG_PAGE;
     if (space >= 0 && (uint64_t)space < need)
-        return br_fail(err, BR_E_NOSPC, "compacting %s needs %llu MB of free space, there are %llu MB: make room and run it again",
+        return br_fail(err, BR_E_NOSPC,
+                       "compacting %s needs %llu MB of free space, there are %llu MB: make room and run it again",
                        c->s->dir, (unsigned long long)(need >> 20) + 1, (unsigned long long)(uint64_t)space >> 20);
     return BR_OK;
 }
@@ -107,7 +111,8 @@ err:
 
 static enum br_rc run_repair(struct br_store *s, const char *what, uint64_t number, struct br_err *err)
 {
-    return br_fail(err, BR_E_CORRUPT, "%s: %s %llu is damaged: run repair before compact", s->dir, what, (unsigned long long)number);
+    return br_fail(err, BR_E_CORRUPT, "%s: %s %llu is damaged: run repair before compact", s->dir, what,
+                   (unsigned long long)number);
 }
 
 static enum br_rc copy_record(struct compaction *c, sqlite3_stmt *st, size_t i, struct br_err *err)
@@ -175,7 +180,8 @@ static enum br_rc load_slot(struct compaction *c, uint64_t slot, struct moved_sl
 }
 
 /* n rows from slot `first` on, and zeros up to the end of the page after the last ones. */
-static enum br_rc write_rows(struct compaction *c, XXH3_state_t *sum, char *rows, size_t n, uint64_t first, struct br_err *err)
+static enum br_rc write_rows(struct compaction *c, XXH3_state_t *sum, char *rows, size_t n, uint64_t first,
+                             struct br_err *err)
 {
     size_t bytes = n * c->vectors.stride;
     uint64_t at = br_vector_log_offset(&c->vectors, first), end = at + bytes;
@@ -200,7 +206,8 @@ static enum br_rc copy_rows(struct compaction *c, XXH3_state_t *sum, char *rows,
         uint64_t old = c->how->slots[i];
         bool ok;
         BR_TRY(load_slot(c, old, &c->slots[i], err));
-        BR_TRY(br_vector_log_read(&c->s->vectors, old, c->slots[i].checksum, (float *)(void *)(rows + n * stride), &ok, err));
+        BR_TRY(br_vector_log_read(&c->s->vectors, old, c->slots[i].checksum, (float *)(void *)(rows + n * stride), &ok,
+                                  err));
         if (!ok)
             BR_TRY(run_repair(c->s, "slot", old, err));
         if (++n == fit || i + 1 == c->how->n_slots) {
@@ -269,7 +276,8 @@ static enum br_rc move_content(struct compaction *c, struct br_err *err)
     enum br_rc rc;
     BR_TRY(run(c->s, "DELETE FROM content WHERE workspace_id = ?1 AND dead = 1", err));
     for (size_t i = 0; i < c->n_contents; i++) {
-        BR_TRY(br_store_stmt(c->s, "UPDATE content SET offset = ?3 WHERE workspace_id = ?1 AND content_id = ?2", &st, err));
+        BR_TRY(br_store_stmt(c->s, "UPDATE content SET offset = ?3 WHERE workspace_id = ?1 AND content_id = ?2", &st,
+                             err));
         sqlite3_bind_int64(st, 2, (int64_t)c->contents[i].id);
         sqlite3_bind_int64(st, 3, (int64_t)c->contents[i].offset);
         BR_TRY(br_store_step_done(c->s, st, "cannot compact", err));
@@ -283,7 +291,8 @@ static enum br_rc note_slots(struct compaction *c, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
-    BR_TRY(run(c->s, "CREATE TEMP TABLE IF NOT EXISTS renumbered(old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT", err));
+    BR_TRY(run(c->s, "CREATE TEMP TABLE IF NOT EXISTS renumbered(old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT",
+               err));
     BR_TRY(run(c->s, "DELETE FROM temp.renumbered", err));
     for (size_t i = 0; i < c->how->n_slots; i++) {
         BR_TRY(br_store_stmt(c->s, "INSERT INTO temp.renumbered VALUES(?1, ?2)", &st, err));
@@ -332,10 +341,11 @@ static enum br_rc write_journal(struct compaction *c, uint64_t seq, uint64_t con
     sqlite3_bind_int64(st, 7, c->n_contents ? (int64_t)br_content_log_checksum(&c->content) : 0);
     sqlite3_bind_int64(st, 8, c->s->io->now(c->s->io->ctx));
     BR_TRY(br_store_step_done(c->s, st, "cannot compact", err));
-    BR_TRY(br_store_stmt(c->s,
-                         "UPDATE store SET generation = ?2, content_tail = ?3, vector_tail = ?4, last_seq = ?5, ckpt_file = NULL,"
-                         " ckpt_seq = 0, prev_ckpt_file = NULL, prev_ckpt_seq = 0 WHERE workspace_id = ?1",
-                         &st, err));
+    BR_TRY(br_store_stmt(
+        c->s,
+        "UPDATE store SET generation = ?2, content_tail = ?3, vector_tail = ?4, last_seq = ?5, ckpt_file = NULL,"
+        " ckpt_seq = 0, prev_ckpt_file = NULL, prev_ckpt_seq = 0 WHERE workspace_id = ?1",
+        &st, err));
     sqlite3_bind_int64(st, 2, (int64_t)(c->s->generation + 1));
     sqlite3_bind_int64(st, 3, (int64_t)content_tail);
     sqlite3_bind_int64(st, 4, (int64_t)c->how->n_slots);

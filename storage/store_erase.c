@@ -1,7 +1,8 @@
 /* store_erase.c - physical erasure: after it no byte of what is dead is in any file of the directory.
  *
- * Killing hides a record; its bytes stay in the logs, in the graph's codes, in pages of SQLite. What must go is noted in
- * erase_queue by the transaction that kills it, and leaves the queue only when all of this has happened, in this order:
+ * Killing hides a record; its bytes stay in the logs, in the graph's codes, in pages of SQLite. What must go is noted
+ * in erase_queue by the transaction that kills it, and leaves the queue only when all of this has happened, in this
+ * order:
  *   1  keyword rows purged (with the text, by the transaction that killed it) and the keyword index merged
  *   2  no reader has an older snapshot: it could still ask for the bytes         br_store_quiesce
  *   3  bytes of records and rows zeroed, both logs synced                        br_store_erase_logs
@@ -13,8 +14,8 @@
  *   7  the queue emptied                                                         br_store_erase_done
  * Each step can be repeated, so whatever stops it, the next one who opens the workspace for writing starts over.
  *
- * Step 3 writes into pages that hold live neighbours, the only place where a log is written below its tail. Should power fail just then and
- * the device ruin the sector, `repair` mends them: vectors from text, text from raw forms.
+ * Step 3 writes into pages that hold live neighbours, the only place where a log is written below its tail. Should
+ * power fail just then and the device ruin the sector, `repair` mends them: vectors from text, text from raw forms.
  *
  * Outside the promise: file systems that copy on write, and what a drive keeps of overwritten blocks. */
 #include "store_core.h"
@@ -25,7 +26,7 @@
 #include <string.h>
 
 #define CHUNK_BYTES (256u << 10)
-#define READERS_MS 3000 /* a reader's snapshot lasts as long as a search */
+#define READERS_MS  3000 /* a reader's snapshot lasts as long as a search */
 
 enum br_rc br_store_queue_erasure(struct br_store *s, uint64_t content_id, int64_t slot, struct br_err *err)
 {
@@ -91,9 +92,10 @@ enum br_rc br_store_quiesce(struct br_store *s, struct br_err *err)
     int r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(s->db, BR_SQL_BUSY_MS);
     if ((r & 0xff) == SQLITE_BUSY || (r & 0xff) == SQLITE_LOCKED)
-        return br_fail(err, BR_E_BUSY,
-                       "erasing from %s is not complete: another process is reading it; close it and run the command again",
-                       s->dir);
+        return br_fail(
+            err, BR_E_BUSY,
+            "erasing from %s is not complete: another process is reading it; close it and run the command again",
+            s->dir);
     return r == SQLITE_OK ? BR_OK : br_sql_fail(s->db, err, s->dir, "cannot empty the write-ahead log of");
 }
 

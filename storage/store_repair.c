@@ -1,8 +1,10 @@
-/* store_repair.c - the parts of repair that know no messages: logs that are not as their rows say, and a content log without rows.
+/* store_repair.c - the parts of repair that know no messages: logs that are not as their rows say, and a content log
+ * without rows.
  *
- * What a row says is believed: a record or vector that does not agree with its checksum is lost, and a file that is missing or too short is
- * filled up with zeros, which agree with nothing. So every kind of damage to a log ends as a list of damaged rows.
- * Without metadata.db a record is believed when its header agrees with itself and its bytes with its header (content_log.c). */
+ * What a row says is believed: a record or vector that does not agree with its checksum is lost, and a file that is
+ * missing or too short is filled up with zeros, which agree with nothing. So every kind of damage to a log ends as a
+ * list of damaged rows. Without metadata.db a record is believed when its header agrees with itself and its bytes with
+ * its header (content_log.c). */
 #include "store_core.h"
 #include "store_upkeep.h"
 
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COPY_BYTES (1u << 20)
+#define COPY_BYTES    (1u << 20)
 #define RECORD_HEADER 24u
 
 /* --- Opening --- */
@@ -49,7 +51,8 @@ static enum br_rc mend_log(struct br_store *s, enum br_log_kind kind, uint64_t g
     char name[64], path[BR_PATH_MAX];
     struct br_log_identity id = br_store_log_identity(s, kind, generation);
     enum br_rc rc;
-    snprintf(name, sizeof(name), "%s.%llu", kind == BR_LOG_CONTENT ? "content" : "vectors", (unsigned long long)generation);
+    snprintf(name, sizeof(name), "%s.%llu", kind == BR_LOG_CONTENT ? "content" : "vectors",
+             (unsigned long long)generation);
     BR_TRY(br_path(path, s->dir, name, err));
     *mended = !is_usable(s, path, &id, end);
     if (!*mended)
@@ -62,8 +65,8 @@ err:
     return rc;
 }
 
-enum br_rc br_store_open_repair(const struct br_io *io, const char *dir, struct br_store **out, struct br_store_mended *mended,
-                                struct br_err *err)
+enum br_rc br_store_open_repair(const struct br_io *io, const char *dir, struct br_store **out,
+                                struct br_store_mended *mended, struct br_err *err)
 {
     struct br_store *s = NULL;
     struct br_store_info info;
@@ -73,7 +76,8 @@ enum br_rc br_store_open_repair(const struct br_io *io, const char *dir, struct 
     BR_TRY(br_store_open_db(io, dir, BR_STORE_WRITE, &s, &info, err));
     BR_TRY(check_database(s, err));
     BR_TRY(mend_log(s, BR_LOG_CONTENT, info.generation, info.content_tail, &mended->content, err));
-    BR_TRY(mend_log(s, BR_LOG_VECTORS, info.generation, BR_LOG_HEADER + info.vector_tail * info.dim * 4, &mended->vectors, err));
+    BR_TRY(mend_log(s, BR_LOG_VECTORS, info.generation, BR_LOG_HEADER + info.vector_tail * info.dim * 4,
+                    &mended->vectors, err));
     BR_TRY(br_store_open_logs(s, info.generation, err));
     *out = s;
     return BR_OK;
@@ -120,15 +124,15 @@ static enum br_rc is_slot_ok(struct br_store *s, sqlite3_stmt *st, bool *ok, str
     float vector[BR_DIM_MAX];
     (void)err;
     *ok = false;
-    if (br_vector_log_read(&s->vectors, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1), vector, ok,
-                           NULL) != BR_OK)
+    if (br_vector_log_read(&s->vectors, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1),
+                           vector, ok, NULL) != BR_OK)
         *ok = false;
     return BR_OK;
 }
 
 static enum br_rc damaged_rows(struct br_store *s, const char *sql,
-                               enum br_rc (*is_ok)(struct br_store *, sqlite3_stmt *, bool *, struct br_err *), struct br_id_list *out,
-                               struct br_err *err)
+                               enum br_rc (*is_ok)(struct br_store *, sqlite3_stmt *, bool *, struct br_err *),
+                               struct br_id_list *out, struct br_err *err)
 {
     sqlite3_stmt *st;
     int r = SQLITE_DONE;
@@ -157,9 +161,9 @@ enum br_rc br_store_damaged_contents(struct br_store *s, struct br_id_list *out,
 
 enum br_rc br_store_damaged_slots(struct br_store *s, struct br_id_list *out, struct br_err *err)
 {
-    return damaged_rows(s,
-                        "SELECT slot, vector_checksum FROM slots WHERE workspace_id = ?1 AND seq_killed IS NULL ORDER BY slot",
-                        is_slot_ok, out, err);
+    return damaged_rows(
+        s, "SELECT slot, vector_checksum FROM slots WHERE workspace_id = ?1 AND seq_killed IS NULL ORDER BY slot",
+        is_slot_ok, out, err);
 }
 
 enum br_rc br_store_mend_content(struct br_store *s, uint64_t content_id, const void *bytes, size_t len, bool *same,
@@ -170,7 +174,8 @@ enum br_rc br_store_mend_content(struct br_store *s, uint64_t content_id, const 
     enum br_rc rc;
     *same = false;
     BR_TRY(br_content_log_append(&s->content, bytes, len, &ref, err));
-    BR_TRY(br_store_stmt(s, "SELECT hash = ?3 FROM content WHERE workspace_id = ?1 AND content_id = ?2 AND dead = 0", &st, err));
+    BR_TRY(br_store_stmt(s, "SELECT hash = ?3 FROM content WHERE workspace_id = ?1 AND content_id = ?2 AND dead = 0",
+                         &st, err));
     sqlite3_bind_int64(st, 2, (int64_t)content_id);
     sqlite3_bind_blob(st, 3, ref.hash, 16, SQLITE_STATIC);
     int r = sqlite3_step(st);
@@ -180,9 +185,9 @@ enum br_rc br_store_mend_content(struct br_store *s, uint64_t content_id, const 
     sqlite3_clear_bindings(st);
     if (r != SQLITE_ROW)
         BR_TRY(br_store_sql_fail(s, err, "cannot read"));
-    BR_TRY(br_store_stmt(s,
-                         "UPDATE content SET offset = ?3, length = ?4, hash = ?5 WHERE workspace_id = ?1 AND content_id = ?2",
-                         &st, err));
+    BR_TRY(br_store_stmt(
+        s, "UPDATE content SET offset = ?3, length = ?4, hash = ?5 WHERE workspace_id = ?1 AND content_id = ?2", &st,
+        err));
     sqlite3_bind_int64(st, 2, (int64_t)content_id);
     sqlite3_bind_int64(st, 3, (int64_t)ref.offset);
     sqlite3_bind_int64(st, 4, (int64_t)ref.length);
@@ -231,7 +236,8 @@ static void not_a_record(struct scan *c)
     c->at += 8; /* records begin at multiples of 8 */
 }
 
-static enum br_rc scan_next(struct scan *c, enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err), void *ctx,
+static enum br_rc scan_next(struct scan *c,
+                            enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err), void *ctx,
                             struct br_err *err)
 {
     uint64_t id, length;
@@ -253,8 +259,8 @@ err:
 }
 
 enum br_rc br_store_scan_content(const struct br_io *io, const char *path,
-                                 enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err), void *ctx,
-                                 uint64_t *damaged, struct br_err *err)
+                                 enum br_rc (*fn)(void *ctx, const char *bytes, size_t len, struct br_err *err),
+                                 void *ctx, uint64_t *damaged, struct br_err *err)
 {
     struct scan c = {.log = {.io = io, .fd = -1, .path = strdup(path)}, .at = BR_LOG_HEADER};
     enum br_rc rc = BR_OK;
@@ -299,7 +305,8 @@ static int copy_bytes(const struct br_io *io, int from, int to)
 }
 
 /* Nobody has the database open: a descriptor of ours drops no lock. An absent file is left out. */
-static enum br_rc keep_copy(const struct br_io *io, const char *dir, const char *name, const char *copy_name, struct br_err *err)
+static enum br_rc keep_copy(const struct br_io *io, const char *dir, const char *name, const char *copy_name,
+                            struct br_err *err)
 {
     char from[BR_PATH_MAX], to[BR_PATH_MAX];
     enum br_rc rc;
@@ -324,7 +331,8 @@ err:
     return rc;
 }
 
-static enum br_rc move_in(const struct br_io *io, const char *from_dir, const char *dir, const char *name, struct br_err *err)
+static enum br_rc move_in(const struct br_io *io, const char *from_dir, const char *dir, const char *name,
+                          struct br_err *err)
 {
     char from[BR_PATH_MAX], to[BR_PATH_MAX];
     enum br_rc rc;
@@ -353,15 +361,18 @@ static enum br_rc sync_dir(const struct br_io *io, const char *dir, struct br_er
     return r < 0 ? br_fail_errno(err, -r, "cannot sync %s", dir) : BR_OK;
 }
 
-/* The rename of metadata.db is the commit. The old write-ahead log has to be gone before it: SQLite would replay it into the new file. */
-enum br_rc br_store_replace(const struct br_io *io, const char *from, const char *dir, uint64_t generation, struct br_err *err)
+/* The rename of metadata.db is the commit. The old write-ahead log has to be gone before it: SQLite would replay it
+ * into the new file. */
+enum br_rc br_store_replace(const struct br_io *io, const char *from, const char *dir, uint64_t generation,
+                            struct br_err *err)
 {
     char content[64], vectors[64], wal[BR_PATH_MAX];
     struct br_io_stat st;
     enum br_rc rc;
     BR_TRY(br_path(wal, from, "metadata.db-wal", err));
     if (io->stat(io->ctx, wal, &st) == 0 && st.size > 0)
-        BR_TRY(br_fail(err, BR_E_BUSY, "%s is still in use: close the other backread processes and run the command again", from));
+        BR_TRY(br_fail(err, BR_E_BUSY,
+                       "%s is still in use: close the other backread processes and run the command again", from));
     snprintf(content, sizeof(content), "content.%llu", (unsigned long long)generation);
     snprintf(vectors, sizeof(vectors), "vectors.%llu", (unsigned long long)generation);
     BR_TRY(keep_copy(io, dir, "metadata.db", "metadata.db.damaged", err));

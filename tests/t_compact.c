@@ -1,4 +1,5 @@
-/* t_compact.c - compaction gives space back and changes nothing else: not an answer, not for a reader beside it, and not when it is killed. */
+/* t_compact.c - compaction gives space back and changes nothing else: not an answer, not for a reader beside it, and
+ * not when it is killed. */
 #include "upkeep.h"
 
 #include "store.h"
@@ -19,7 +20,8 @@ static void compact(const struct fixture *f)
 static void fill(struct fixture *f, int n)
 {
     for (int i = 0; i < n; i++)
-        up_message(f, i % 2, i, i % 3 ? "U0ADALOVE" : "U0BABBAGE", i % 9 == 4 ? "equal texts have equal vectors" : up_words(1000 + (unsigned)i),
+        up_message(f, i % 2, i, i % 3 ? "U0ADALOVE" : "U0BABBAGE",
+                   i % 9 == 4 ? "equal texts have equal vectors" : up_words(1000 + (unsigned)i),
                    i % 5 ? -1 : i / 25 * 25);
 }
 
@@ -29,7 +31,8 @@ static void edit(struct fixture *f, int version)
     for (int c = 0; c < 2; c++)
         for (size_t i = (size_t)version; i < json_array_size(f->days[c]); i += 3) {
             json_t *m = json_array_get(f->days[c], i);
-            json_object_set_new(m, "text", json_string(up_words(100000u * (unsigned)version + (unsigned)i * 2 + (unsigned)c)));
+            json_object_set_new(m, "text",
+                                json_string(up_words(100000u * (unsigned)version + (unsigned)i * 2 + (unsigned)c)));
             json_object_set_new(m, "edited", json_pack("{ss ss}", "user", "U0ADALOVE", "ts", up_ts(5000 + version)));
         }
 }
@@ -51,7 +54,8 @@ static void same_answers(const struct fixture *f, char *before[6])
             size_t at = 0;
             while (before[i][at] == now[i][at])
                 at++;
-            fail_msg("answer %d differs at %zu: %.200s / %.200s", i, at, before[i] + (at > 40 ? at - 40 : 0), now[i] + (at > 40 ? at - 40 : 0));
+            fail_msg("answer %d differs at %zu: %.200s / %.200s", i, at, before[i] + (at > 40 ? at - 40 : 0),
+                     now[i] + (at > 40 ? at - 40 : 0));
         }
         free(now[i]);
     }

@@ -1,4 +1,5 @@
-/* t_consistency.c - the monitor's numbers: 0 where the stores agree, and each kind of disagreement shows in the number that is its own. */
+/* t_consistency.c - the monitor's numbers: 0 where the stores agree, and each kind of disagreement shows in the number
+ * that is its own. */
 #include "upkeep.h"
 
 #include <sqlite3.h>
@@ -55,7 +56,8 @@ static void numbers_tell_lag_and_divergence(void **state)
     assert_int_equal(b.divergence, 2);
     sql(&f, "UPDATE content SET dead = 1 WHERE content_id = 1");
     assert_int_equal(now(&f).divergence, 3);
-    sql(&f, "INSERT INTO erase_queue SELECT workspace_id, 7, -1 FROM store; INSERT INTO dirty_threads SELECT workspace_id, 'C0GENERAL01', 5"
+    sql(&f, "INSERT INTO erase_queue SELECT workspace_id, 7, -1 FROM store; INSERT INTO dirty_threads SELECT "
+            "workspace_id, 'C0GENERAL01', 5"
             " FROM store");
     b = now(&f);
     assert_int_equal(b.erase_queue, 1);

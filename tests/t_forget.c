@@ -1,5 +1,5 @@
-/* t_forget.c - what is forgotten is in no file any more: not its text, raw form, words, vector or code, nor those of earlier edits; and no
- * archive brings it back. */
+/* t_forget.c - what is forgotten is in no file any more: not its text, raw form, words, vector or code, nor those of
+ * earlier edits; and no archive brings it back. */
 #include "upkeep.h"
 
 #include "quant_int.h"
@@ -9,7 +9,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-static int forget(const struct fixture *f, const struct br_forget_options *o, struct br_forget_report *r, struct br_error *err)
+static int forget(const struct fixture *f, const struct br_forget_options *o, struct br_forget_report *r,
+                  struct br_error *err)
 {
     *err = (struct br_error){0};
     return br_forget(f->h, NULL, o, r, err);
@@ -61,7 +62,8 @@ static void a_message_leaves_no_byte_and_does_not_come_back(void **state)
     struct fixture f;
     (void)state;
     up_begin(&f);
-    const char *first = up_words(1), *second = up_words(2), *beside = up_words(3), *title = "zzyx quarterly figures of the moon base.pdf";
+    const char *first = up_words(1), *second = up_words(2), *beside = up_words(3),
+               *title = "zzyx quarterly figures of the moon base.pdf";
     up_message(&f, 0, 0, "U0BABBAGE", "who starts the thread about engines", 0);
     json_t *m = up_message(&f, 0, 10, "U0ADALOVE", first, 0);
     json_object_set_new(m, "client_msg_id", json_string("4711beef-cafe-4321-8765-0123456789ab"));
@@ -150,8 +152,9 @@ static void a_person_is_nameless_afterwards(void **state)
     const char *root = up_words(1), *reply = up_words(2), *own = up_words(3);
     up_message(&f, 0, 0, "U0ADALOVE", root, 0); /* her root stays as a placeholder for his reply */
     json_t *m = up_message(&f, 0, 10, "U0BABBAGE", reply, 0);
-    json_object_set_new(m, "reactions", json_pack("[{ss s[ss] si} {ss s[s] si}]", "name", "tada", "users", "U0ADALOVE", "U0BABBAGE", "count",
-                                                  2, "name", "eyes", "users", "U0ADALOVE", "count", 1));
+    json_object_set_new(m, "reactions",
+                        json_pack("[{ss s[ss] si} {ss s[s] si}]", "name", "tada", "users", "U0ADALOVE", "U0BABBAGE",
+                                  "count", 2, "name", "eyes", "users", "U0ADALOVE", "count", 1));
     up_message(&f, 1, 20, "U0ADALOVE", own, -1);
     up_import(&f);
     up_there(&f, "Augusta Ada Byron King");
@@ -184,7 +187,8 @@ static void a_person_is_nameless_afterwards(void **state)
     up_end(&f);
 }
 
-/* SQLite zeroes what it frees, but leaves copies where it moves rows between pages: rows that come in no order make it move many. */
+/* SQLite zeroes what it frees, but leaves copies where it moves rows between pages: rows that come in no order make it
+ * move many. */
 static void rows_that_sqlite_moved_leave_no_copies(void **state)
 {
     struct fixture f;
@@ -194,10 +198,11 @@ static void rows_that_sqlite_moved_leave_no_copies(void **state)
     json_t *all[1500];
     for (int i = 0; i < 1500; i++) {
         char title[300];
-        snprintf(title, sizeof title, "%.*s %s %.*s.pdf", (int)(rand_r(&seed) % 90), up_words((unsigned)i), i % 4 ? "hisharmlesstitle" : "hersecrettitle",
-                 (int)(rand_r(&seed) % 90), up_words(5000u + (unsigned)i));
-        all[i] = json_pack("{ss ss ss ss s[{ss ss}]}", "type", "message", "user", i % 4 ? "U0BABBAGE" : "U0ADALOVE", "text", "see the file", "ts",
-                           up_ts(i), "files", "id", "F1", "title", title);
+        snprintf(title, sizeof title, "%.*s %s %.*s.pdf", (int)(rand_r(&seed) % 90), up_words((unsigned)i),
+                 i % 4 ? "hisharmlesstitle" : "hersecrettitle", (int)(rand_r(&seed) % 90),
+                 up_words(5000u + (unsigned)i));
+        all[i] = json_pack("{ss ss ss ss s[{ss ss}]}", "type", "message", "user", i % 4 ? "U0BABBAGE" : "U0ADALOVE",
+                           "text", "see the file", "ts", up_ts(i), "files", "id", "F1", "title", title);
     }
     for (int round = 0; round < 5; round++) {
         for (int n = 0; n < 300; n++) {
@@ -302,7 +307,8 @@ static void a_killed_forget_is_finished_by_the_next(void **state)
     (void)state;
     up_begin(&f);
     for (int i = 0; i < 200; i++)
-        up_message(&f, 0, i, i % 2 ? "U0ADALOVE" : "U0BABBAGE", up_words(1000 + (unsigned)i), i < 20 ? -1 : 20 + i / 50);
+        up_message(&f, 0, i, i % 2 ? "U0ADALOVE" : "U0BABBAGE", up_words(1000 + (unsigned)i),
+                   i < 20 ? -1 : 20 + i / 50);
     up_import(&f);
     for (int kill_no = 0; kill_no < 8; kill_no++) {
         char id[64];
@@ -340,7 +346,8 @@ static void it_asks_for_exactly_one_thing_and_one_that_exists(void **state)
     assert_int_equal(forget(&f, &(struct br_forget_options){.user = "a", .channel = "b"}, &r, &err), BR_STATUS_USAGE);
     assert_int_equal(forget(&f, &(struct br_forget_options){.before = "soon"}, &r, &err), BR_STATUS_USAGE);
     assert_int_equal(forget(&f, &(struct br_forget_options){.user = "nobody"}, &r, &err), BR_STATUS_NOT_FOUND);
-    assert_int_equal(forget(&f, &(struct br_forget_options){.message = "general:1.000001"}, &r, &err), BR_STATUS_NOT_FOUND);
+    assert_int_equal(forget(&f, &(struct br_forget_options){.message = "general:1.000001"}, &r, &err),
+                     BR_STATUS_NOT_FOUND);
     up_end(&f);
 }
 

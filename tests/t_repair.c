@@ -23,9 +23,11 @@ static void fill(struct fixture *f)
 {
     up_begin(f);
     for (int i = 0; i < 120; i++) {
-        json_t *m = up_message(f, i % 2, i, i % 3 ? "U0ADALOVE" : "U0BABBAGE", up_words(1000 + (unsigned)i), i % 4 ? -1 : i / 24 * 24);
+        json_t *m = up_message(f, i % 2, i, i % 3 ? "U0ADALOVE" : "U0BABBAGE", up_words(1000 + (unsigned)i),
+                               i % 4 ? -1 : i / 24 * 24);
         if (i % 10 == 0)
-            json_object_set_new(m, "reactions", json_pack("[{ss s[s] si}]", "name", "tada", "users", "U0BABBAGE", "count", 1));
+            json_object_set_new(m, "reactions",
+                                json_pack("[{ss s[s] si}]", "name", "tada", "users", "U0BABBAGE", "count", 1));
     }
     up_message(f, 0, 500, "U0ADALOVE", "ask <@U0BABBAGE> about <#C0RANDOM002>", -1);
     up_import(f);
@@ -240,8 +242,9 @@ static char *listing(const struct fixture *f)
         if (br_channel_messages(ws, up_channel_ids[c], 1000, 0, 0, &list, &err))
             fail_msg("%s", err.message);
         for (size_t i = 0; i < list.count; i++)
-            fprintf(m, "%s %lld %lld %s %s %d %d\n", list.items[i].channel_id, (long long)list.items[i].ts, (long long)list.items[i].thread_ts,
-                    list.items[i].user_id, list.items[i].text, (int)list.items[i].reactions_total, (int)list.items[i].reply_count);
+            fprintf(m, "%s %lld %lld %s %s %d %d\n", list.items[i].channel_id, (long long)list.items[i].ts,
+                    (long long)list.items[i].thread_ts, list.items[i].user_id, list.items[i].text,
+                    (int)list.items[i].reactions_total, (int)list.items[i].reply_count);
         br_messages_free(&list);
     }
     br_workspace_close(ws);
@@ -257,7 +260,9 @@ static void metadata_is_made_anew_from_the_content_log(void **state)
         fill(&f);
         char forged[400], kept[700];
         /* Someone quotes what looks like a raw form: it must stay a text. */
-        snprintf(forged, sizeof forged, "{\"type\":\"message\",\"user\":\"U0BABBAGE\",\"text\":\"forged\",\"ts\":\"%s\",\"channel\":\"C0GENERAL01\"}",
+        snprintf(forged, sizeof forged,
+                 "{\"type\":\"message\",\"user\":\"U0BABBAGE\",\"text\":\"forged\",\"ts\":\"%s\",\"channel\":"
+                 "\"C0GENERAL01\"}",
                  up_ts(900));
         up_message(&f, 0, 600, "U0ADALOVE", forged, -1);
         json_t *m = json_array_get(f.days[0], 3);
@@ -300,7 +305,8 @@ static void metadata_is_made_anew_from_the_content_log(void **state)
         br_workspace_status_free(&s);
         br_workspace_status_free(&t);
         up_gone(&f, up_words(1002)); /* the forgotten one stays so */
-        snprintf(id, sizeof id, "%s:%s", up_channel_ids[0], up_ts(14)); /* and no copy of the damaged file keeps the next one */
+        snprintf(id, sizeof id, "%s:%s", up_channel_ids[0],
+                 up_ts(14)); /* and no copy of the damaged file keeps the next one */
         if (br_forget(f.h, NULL, &(struct br_forget_options){.message = id}, &fr, &err))
             fail_msg("%s", err.message);
         up_gone(&f, up_words(1014));

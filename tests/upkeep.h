@@ -1,5 +1,5 @@
-/* upkeep.h - what the tests of forget, compact and repair share: a small archive in one directory, changed and read at will, and a search of
- * raw files. Header-only; include once a program. */
+/* upkeep.h - what the tests of forget, compact and repair share: a small archive in one directory, changed and read at
+ * will, and a search of raw files. Header-only; include once a program. */
 #ifndef BR_TEST_UPKEEP_H
 #define BR_TEST_UPKEEP_H
 
@@ -45,8 +45,8 @@ static inline json_t *up_message(struct fixture *f, int channel, int n, const ch
 
 static inline json_t *up_user(const char *id, const char *name, const char *real, const char *display)
 {
-    return json_pack("{ss ss ss s{ss ss}}", "id", id, "team_id", "T0UPKEEP1", "name", name, "profile", "real_name", real, "display_name",
-                     display);
+    return json_pack("{ss ss ss s{ss ss}}", "id", id, "team_id", "T0UPKEEP1", "name", name, "profile", "real_name",
+                     real, "display_name", display);
 }
 
 static inline void up_write_export(struct fixture *f)
@@ -96,14 +96,15 @@ static inline void up_begin(struct fixture *f)
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", f->export_dir, up_channel_names[i]);
         assert_int_equal(mkdir(path, 0700), 0);
-        json_array_append_new(channels, json_pack("{ss ss s[ss]}", "id", up_channel_ids[i], "name", up_channel_names[i], "members",
-                                                  "U0ADALOVE", "U0BABBAGE"));
+        json_array_append_new(channels, json_pack("{ss ss s[ss]}", "id", up_channel_ids[i], "name", up_channel_names[i],
+                                                  "members", "U0ADALOVE", "U0BABBAGE"));
         f->days[i] = json_array();
     }
     up_write(f, "channels.json", channels);
     json_decref(channels);
-    json_t *users = json_pack("[oo]", up_user("U0ADALOVE", "adacountess", "Augusta Ada Byron King", "Countess Lovelace"),
-                              up_user("U0BABBAGE", "charles", "Charles Babbage", "Difference Charles"));
+    json_t *users =
+        json_pack("[oo]", up_user("U0ADALOVE", "adacountess", "Augusta Ada Byron King", "Countess Lovelace"),
+                  up_user("U0BABBAGE", "charles", "Charles Babbage", "Difference Charles"));
     up_write(f, "users.json", users);
     json_decref(users);
     f->h = e2e_home(f->home, up_model());
@@ -197,8 +198,8 @@ static inline char *up_search(const struct fixture *f, const char *query, bool e
     if (br_workspace_open(f->h, NULL, &ws, &err) || br_search(ws, query, &opt, &r, &err))
         fail_msg("%s", err.message);
     for (size_t i = 0; i < r.count; i++)
-        fprintf(m, "%s %lld %d %.9f %.6f %s\n", r.hits[i].message.channel_id, (long long)r.hits[i].message.ts, r.hits[i].kind,
-                r.hits[i].score, r.hits[i].semantic, r.hits[i].message.text);
+        fprintf(m, "%s %lld %d %.9f %.6f %s\n", r.hits[i].message.channel_id, (long long)r.hits[i].message.ts,
+                r.hits[i].kind, r.hits[i].score, r.hits[i].semantic, r.hits[i].message.text);
     fclose(m);
     br_search_results_free(&r);
     br_workspace_close(ws);

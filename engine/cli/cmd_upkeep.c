@@ -59,15 +59,17 @@ int cmd_forget(struct cli *cli)
                                               .before = args->text[OPT_FORGET_BEFORE],
                                               .upkeep = upkeep_options(&progress)};
     if (!!options.user + !!options.message + !!options.channel + !!options.before != 1)
-        return cli_fail(BR_STATUS_USAGE, "forget: say what with exactly one of --user, --message, --channel and --before");
+        return cli_fail(BR_STATUS_USAGE,
+                        "forget: say what with exactly one of --user, --message, --channel and --before");
     int status = br_forget(cli->home, args->text[OPT_WORKSPACE], &options, &r, &err);
     progress_clear(&progress);
     if (status)
         return failed(&err);
     if (cli->json)
         json_print(cli,
-                   json_pack("{ss so so so sf}", "workspace", r.workspace, "messages", json_count(r.messages), "documents",
-                             json_count(r.documents), "reactions", json_count(r.reactions), "seconds", r.seconds),
+                   json_pack("{ss so so so sf}", "workspace", r.workspace, "messages", json_count(r.messages),
+                             "documents", json_count(r.documents), "reactions", json_count(r.reactions), "seconds",
+                             r.seconds),
                    false);
     else if (!cli->quiet)
         forget_text(cli, &r);
@@ -89,8 +91,8 @@ int cmd_compact(struct cli *cli)
         return failed(&err);
     if (cli->json)
         json_print(cli,
-                   json_pack("{ss s{so so} sf}", "workspace", r.workspace, "bytes", "before", json_count(r.bytes_before), "after",
-                             json_count(r.bytes_after), "seconds", r.seconds),
+                   json_pack("{ss s{so so} sf}", "workspace", r.workspace, "bytes", "before",
+                             json_count(r.bytes_before), "after", json_count(r.bytes_after), "seconds", r.seconds),
                    false);
     else if (!cli->quiet)
         fprintf(cli->out.file, "Compacted: %s before, %s now  (%.1f s)\n", format_bytes(r.bytes_before, a),
@@ -105,13 +107,15 @@ static json_t *repair_json(const struct br_repair_report *r)
     json_t *lost = json_array();
     for (size_t i = 0; i < r->n_lost; i++) {
         char ts[32];
-        json_array_append_new(lost, json_pack("{ss ss}", "channel", r->lost[i].channel_id, "ts", format_ts(r->lost[i].ts, ts)));
+        json_array_append_new(
+            lost, json_pack("{ss ss}", "channel", r->lost[i].channel_id, "ts", format_ts(r->lost[i].ts, ts)));
     }
-    return json_pack("{ss sb s{sb sb sb sb sb sb} s{so so so so so so} s{so so so so} ss? sf}", "workspace", r->workspace, "ok",
-                     r->ok, "rebuilt", "registry", r->registry, "metadata", r->metadata, "content", r->content, "vectors", r->vectors,
-                     "graph", r->graph, "words", r->words, "restored", "texts", json_count(r->texts_rendered), "vectors",
-                     json_count(r->vectors_embedded), "messages", json_count(r->messages), "users", json_count(r->users), "channels",
-                     json_count(r->channels), "deletions", json_count(r->deletions), "lost", "texts", json_count(r->texts_lost), "raw_forms",
+    return json_pack("{ss sb s{sb sb sb sb sb sb} s{so so so so so so} s{so so so so} ss? sf}", "workspace",
+                     r->workspace, "ok", r->ok, "rebuilt", "registry", r->registry, "metadata", r->metadata, "content",
+                     r->content, "vectors", r->vectors, "graph", r->graph, "words", r->words, "restored", "texts",
+                     json_count(r->texts_rendered), "vectors", json_count(r->vectors_embedded), "messages",
+                     json_count(r->messages), "users", json_count(r->users), "channels", json_count(r->channels),
+                     "deletions", json_count(r->deletions), "lost", "texts", json_count(r->texts_lost), "raw_forms",
                      json_count(r->raws_lost), "records", json_count(r->records_damaged), "messages", lost, "problem",
                      *r->problem ? r->problem : NULL, "seconds", r->seconds);
 }
@@ -123,8 +127,8 @@ static void repair_text(const struct cli *cli, const struct br_repair_report *r)
     const struct {
         bool was;
         const char *text;
-    } made[] = {{r->registry, "registry.db"}, {r->metadata, "metadata.db"}, {r->content, "the content log"}, {r->vectors, "the vectors"},
-                {r->graph, "the graph"},      {r->words, "the keyword index"}};
+    } made[] = {{r->registry, "registry.db"}, {r->metadata, "metadata.db"}, {r->content, "the content log"},
+                {r->vectors, "the vectors"},  {r->graph, "the graph"},      {r->words, "the keyword index"}};
     const char *separator = "Mended: ";
     for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
         if (made[i].was) {
@@ -133,19 +137,25 @@ static void repair_text(const struct cli *cli, const struct br_repair_report *r)
         }
     fputs(*separator == 'M' ? "Nothing was damaged\n" : "\n", f);
     if (r->metadata) {
-        fprintf(f, "  metadata.db was made anew from the content log: %s message%s; %s user%s and %s channel%s were still known\n",
+        fprintf(f,
+                "  metadata.db was made anew from the content log: %s message%s; %s user%s and %s channel%s were still "
+                "known\n",
                 format_count(r->messages, a), plural(r->messages), format_count(r->users, b), plural(r->users),
                 format_count(r->channels, c), plural(r->channels));
-        fputs("  the damaged one is kept as metadata.db.damaged (until the next forget); deletions that could not be read from it are undone, names that\n"
-              "  could not be read are ids until the next import\n", f);
+        fputs("  the damaged one is kept as metadata.db.damaged (until the next forget); deletions that could not be "
+              "read from it are undone, names that\n"
+              "  could not be read are ids until the next import\n",
+              f);
     }
     if (r->texts_rendered || r->vectors_embedded)
-        fprintf(f, "  made again: %s text%s, %s vector%s\n", format_count(r->texts_rendered, a), plural(r->texts_rendered),
-                format_count(r->vectors_embedded, b), plural(r->vectors_embedded));
+        fprintf(f, "  made again: %s text%s, %s vector%s\n", format_count(r->texts_rendered, a),
+                plural(r->texts_rendered), format_count(r->vectors_embedded, b), plural(r->vectors_embedded));
     if (r->texts_lost || r->raws_lost || r->records_damaged)
-        fprintf(f, "  LOST: %s text%s, %s original%s, %s unreadable record%s; importing the archive they came from brings them back\n",
-                format_count(r->texts_lost, a), plural(r->texts_lost), format_count(r->raws_lost, b), plural(r->raws_lost),
-                format_count(r->records_damaged, c), plural(r->records_damaged));
+        fprintf(f,
+                "  LOST: %s text%s, %s original%s, %s unreadable record%s; importing the archive they came from brings "
+                "them back\n",
+                format_count(r->texts_lost, a), plural(r->texts_lost), format_count(r->raws_lost, b),
+                plural(r->raws_lost), format_count(r->records_damaged, c), plural(r->records_damaged));
     for (size_t i = 0; i < r->n_lost; i++) {
         fputs("    without text: ", f);
         term_puts(f, r->lost[i].channel_id);
@@ -168,7 +178,8 @@ int cmd_repair(struct cli *cli)
     else if (!cli->quiet)
         repair_text(cli, &r);
     if (!r.ok)
-        status = cli_fail(BR_STATUS_DAMAGED, "still damaged: %s: restore a backup, or import the archives into a new home", r.problem);
+        status = cli_fail(BR_STATUS_DAMAGED,
+                          "still damaged: %s: restore a backup, or import the archives into a new home", r.problem);
     br_repair_report_free(&r);
     return status;
 }
