@@ -1,5 +1,6 @@
 /* store_schema.c - the core tables of metadata.db, as data.
  *
+ * A change here is a new version: a step in store_migrate.c, and BR_STORE_USER_VERSION.
  * A row is valid when its transaction committed: nothing else is asked. Keys are led by workspace_id although a file
  * holds one workspace, so that a merged or restored file cannot mix two in silence. */
 #include "store_int.h"
@@ -65,6 +66,14 @@ const char *const br_core_schema[] = {
     ") STRICT, WITHOUT ROWID",
     "CREATE INDEX slots_by_content ON slots(workspace_id, content_id)",
     "CREATE INDEX slots_by_kill ON slots(workspace_id, seq_killed) WHERE seq_killed IS NOT NULL",
+
+    /* What is to be erased from the logs, so that a crash resumes it. */
+    "CREATE TABLE erase_queue("
+    " workspace_id TEXT NOT NULL,"
+    " content_id INTEGER NOT NULL,"
+    " slot INTEGER NOT NULL,"
+    " PRIMARY KEY(workspace_id, content_id, slot)"
+    ") STRICT, WITHOUT ROWID",
     NULL,
 };
 
