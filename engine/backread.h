@@ -109,6 +109,30 @@ BR_API int br_import(struct br_home *home, const char *path, const struct br_imp
                      struct br_import_reports *out, struct br_error *err);
 BR_API void br_import_reports_free(struct br_import_reports *reports);
 
+/* ---- Backup and restore ---- */
+
+struct br_progress_options { /* zero: none */
+    void *ctx;
+    void (*progress)(void *ctx, const struct br_import_progress *p); /* bytes; a few times a second */
+    const volatile int *stop; /* non-zero: stop soon, leave nothing behind (BR_STATUS_IO) */
+};
+struct br_backup_report {
+    char workspace[65], name[256];
+    uint64_t generation;
+    int64_t created_at;                                          /* of the backup */
+    uint64_t bytes_metadata, bytes_content, bytes_vectors;       /* unpacked */
+    uint64_t bytes_file;
+    double seconds;
+};
+/* One zstd file with a tar archive inside. Beside a writer; a consistent, checked copy; what path names is replaced when all is done.
+ * workspace: id or name, NULL the only one. */
+BR_API int br_backup(struct br_home *home, const char *workspace, const char *path, const struct br_progress_options *options,
+                     struct br_backup_report *out, struct br_error *err);
+/* Refused when the workspace is there already, unless a name is given that none has: then the copy gets that label and, if its id
+ * is taken, an id made from the name. Everything is verified before the workspace appears. */
+BR_API int br_restore(struct br_home *home, const char *path, const char *name, const struct br_progress_options *options,
+                      struct br_backup_report *out, struct br_error *err);
+
 /* ---- Messages ---- */
 
 struct br_reaction {

@@ -787,6 +787,8 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     BR_TRY(br_name_map_new(&im.users, err));
     BR_TRY(br_name_map_new(&im.channels, err));
     BR_TRY(br_registry_open(h->io, h->path, !opt->dry_run, &reg, NULL, err));
+    if (!opt->dry_run)
+        br_registry_sweep(reg);
     BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
     BR_TRY(open_writer(&im, w, dir, scratch, err));
     BR_TRY(register_workspace(&im, reg, w->id, err));
