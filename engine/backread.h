@@ -133,6 +133,22 @@ BR_API int br_backup(struct br_home *home, const char *workspace, const char *pa
 BR_API int br_restore(struct br_home *home, const char *path, const char *name, const struct br_progress_options *options,
                       struct br_backup_report *out, struct br_error *err);
 
+/* ---- Migrating from the earlier design ---- */
+
+#define BR_MIGRATE_PLACES_MAX 100
+struct br_migrate_report {
+    struct br_import_report import;
+    char backup[4096]; /* what was backed up first; "" when the workspace did not exist */
+    uint64_t unmapped; /* rows that were not taken over, tables' rows included */
+    size_t n_places;
+    char places[BR_MIGRATE_PLACES_MAX][256]; /* the first of them: file, table, line or row, why */
+};
+/* A plain SQL dump of PostgreSQL or a SQLite file in which `messages` holds the text. The workspace is `workspace` (id or name of one that
+ * exists) or, when that is NULL, the one of the users' team, else of options->name. If it exists it is backed up to the home's folder backups first. All is
+ * verified at the end; a second run finds nothing new. options->dry_run is refused. */
+BR_API int br_migrate(struct br_home *home, const char *path, const char *workspace, const struct br_import_options *options,
+                      struct br_migrate_report *out, struct br_error *err);
+
 /* ---- Messages ---- */
 
 struct br_reaction {

@@ -39,6 +39,9 @@ static const struct {
     {"symlink_entry", "symbolic links in the archive; never followed"},
     {"unsupported_method", "entries packed in a way that cannot be read; left out"},
     {"duplicate_channel_name", "channels that share a name; told apart by their ids"},
+    {"unmapped_row", "rows of the old database that could not be taken over"},
+    {"unmapped_table", "rows in tables of the old database that are not taken over"},
+    {"unmapped_column", "columns of the old database that are not taken over"},
     {"secret_redacted", "tokens and passwords in the archive; not stored"},
 };
 
