@@ -109,6 +109,46 @@ BR_API int br_import(struct br_home *home, const char *path, const struct br_imp
                      struct br_import_reports *out, struct br_error *err);
 BR_API void br_import_reports_free(struct br_import_reports *reports);
 
+/* ---- Backup and restore ---- */
+
+struct br_progress_options { /* zero: none */
+    void *ctx;
+    void (*progress)(void *ctx, const struct br_import_progress *p); /* bytes; a few times a second */
+    const volatile int *stop; /* non-zero: stop soon, leave nothing behind (BR_STATUS_IO) */
+};
+struct br_backup_report {
+    char workspace[65], name[256];
+    uint64_t generation;
+    int64_t created_at;                                          /* of the backup */
+    uint64_t bytes_metadata, bytes_content, bytes_vectors;       /* unpacked */
+    uint64_t bytes_file;
+    double seconds;
+};
+/* One zstd file with a tar archive inside. Beside a writer; a consistent, checked copy; what path names is replaced when all is done.
+ * workspace: id or name, NULL the only one. */
+BR_API int br_backup(struct br_home *home, const char *workspace, const char *path, const struct br_progress_options *options,
+                     struct br_backup_report *out, struct br_error *err);
+/* Refused when the workspace is there already, unless a name is given that none has: then the copy gets that label and, if its id
+ * is taken, an id made from the name. Everything is verified before the workspace appears. */
+BR_API int br_restore(struct br_home *home, const char *path, const char *name, const struct br_progress_options *options,
+                      struct br_backup_report *out, struct br_error *err);
+
+/* ---- Migrating from the earlier design ---- */
+
+#define BR_MIGRATE_PLACES_MAX 100
+struct br_migrate_report {
+    struct br_import_report import;
+    char backup[4096]; /* what was backed up first; "" when the workspace did not exist */
+    uint64_t unmapped; /* rows that were not taken over, tables' rows included */
+    size_t n_places;
+    char places[BR_MIGRATE_PLACES_MAX][256]; /* the first of them: file, table, line or row, why */
+};
+/* A plain SQL dump of PostgreSQL or a SQLite file in which `messages` holds the text. The workspace is `workspace` (id or name of one that
+ * exists) or, when that is NULL, the one of the users' team, else of options->name. If it exists it is backed up to the home's folder backups first. All is
+ * verified at the end; a second run finds nothing new. options->dry_run is refused. */
+BR_API int br_migrate(struct br_home *home, const char *path, const char *workspace, const struct br_import_options *options,
+                      struct br_migrate_report *out, struct br_error *err);
+
 /* ---- Messages ---- */
 
 struct br_reaction {

@@ -56,6 +56,18 @@ BR_MUST_USE enum br_rc br_home_check_id(const char *id, const struct br_store_in
 /* The store was made with another model than the one in use: refused. */
 BR_MUST_USE enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err);
 
+/* --- import.c --- */
+struct br_source;
+/* *out, also after a failure: the workspaces that are done. */
+BR_MUST_USE enum br_rc br_import_source(struct br_home *h, struct br_source *src, const struct br_import_options *opt,
+                                        struct br_import_reports *out, struct br_err *err);
+
+/* --- backup.c --- */
+BR_MUST_USE enum br_rc br_backup_workspace(struct br_home *h, const char *id, const char *path, const struct br_progress_options *opt,
+                                           struct br_backup_report *out, struct br_err *err);
+/* The id of a workspace that is known by its name alone; as ingest/workspace.c makes it. */
+void br_workspace_id_of_name(const char *name, char id[65]);
+
 /* --- embed_api.c --- */
 /* As br_embed, on up to `threads` threads. Texts are handed out in groups that do not depend on the number of threads, so neither do the
  * bytes of the vectors. */

@@ -736,6 +736,8 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     BR_TRY(br_name_map_new(&im.users, err));
     BR_TRY(br_name_map_new(&im.channels, err));
     BR_TRY(br_registry_open(h->io, h->path, !opt->dry_run, &reg, NULL, err));
+    if (!opt->dry_run)
+        br_registry_sweep(reg);
     BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
     BR_TRY(open_writer(&im, w, dir, scratch, err));
     BR_TRY(register_workspace(&im, reg, w->id, err));
@@ -791,6 +793,34 @@ static void add_workspace(struct br_import_reports *r, const struct br_import_re
     r->items[r->count++] = *one;
 }
 
+enum br_rc br_import_source(struct br_home *h, struct br_source *src, const struct br_import_options *opt, struct br_import_reports *out,
+                            struct br_err *err)
+{
+    struct br_import_reports reports = {0};
+    enum br_rc rc = BR_OK;
+    size_t n = br_source_workspace_count(src);
+    reports.items = calloc(n ? n : 1, sizeof *reports.items);
+    if (!reports.items)
+        BR_TRY(br_fail_nomem(err));
+    for (size_t i = 0; i < n; i++) {
+        struct br_import_report one = {0};
+        BR_TRY(import_workspace(h, src, i, opt, &one, err));
+        add_workspace(&reports, &one);
+    }
+err:
+    reports.sum.dry_run = opt->dry_run;
+    for (size_t i = 0; i < reports.count; i++)
+        add_reports(&reports.sum, &reports.items[i]);
+    if (reports.count) {
+        memcpy(reports.sum.workspace, reports.items[0].workspace, sizeof reports.sum.workspace);
+        memcpy(reports.sum.name, reports.items[0].name, sizeof reports.sum.name);
+    } else {
+        br_import_reports_free(&reports);
+    }
+    *out = reports;
+    return rc;
+}
+
 int br_import(struct br_home *h, const char *path, const struct br_import_options *options, struct br_import_reports *out,
               struct br_error *error)
 {
@@ -801,26 +831,9 @@ int br_import(struct br_home *h, const char *path, const struct br_import_option
     struct br_import_reports reports = {0};
     enum br_rc rc;
     BR_TRY(br_source_open(path, opt->name, &src, &err));
-    size_t n = br_source_workspace_count(src);
-    reports.items = calloc(n ? n : 1, sizeof *reports.items);
-    if (!reports.items)
-        BR_TRY(br_fail_nomem(&err));
-    for (size_t i = 0; i < n; i++) {
-        struct br_import_report one = {0};
-        BR_TRY(import_workspace(h, src, i, opt, &one, &err));
-        add_workspace(&reports, &one);
-    }
+    BR_TRY(br_import_source(h, src, opt, &reports, &err));
 err:
     br_source_close(src);
-    reports.sum.dry_run = opt->dry_run;
-    for (size_t i = 0; i < reports.count; i++)
-        add_reports(&reports.sum, &reports.items[i]);
-    if (reports.count) {
-        memcpy(reports.sum.workspace, reports.items[0].workspace, sizeof reports.sum.workspace);
-        memcpy(reports.sum.name, reports.items[0].name, sizeof reports.sum.name);
-    } else {
-        br_import_reports_free(&reports);
-    }
     *out = reports;
     return rc == BR_OK ? BR_STATUS_OK : br_status_of(rc, &err, error);
 }

@@ -44,7 +44,10 @@ enum br_event_kind { BR_EVENT_USER, BR_EVENT_CHANNEL, BR_EVENT_MESSAGE, BR_EVENT
     X(SYMLINK_ENTRY, "symlink_entry")                                                                  \
     X(UNSUPPORTED_METHOD, "unsupported_method")                                                        \
     X(DUPLICATE_CHANNEL_NAME, "duplicate_channel_name")                                                \
-    X(SECRET_REDACTED, "secret_redacted")
+    X(SECRET_REDACTED, "secret_redacted")                                                              \
+    X(UNMAPPED_ROW, "unmapped_row")                                                                    \
+    X(UNMAPPED_TABLE, "unmapped_table")                                                                \
+    X(UNMAPPED_COLUMN, "unmapped_column")
 
 enum br_warning {
 #define BR_X(name, text) BR_WARN_##name,

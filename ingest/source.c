@@ -36,10 +36,31 @@ err:
     return rc;
 }
 
+enum br_rc br_source_open_legacy(const char *path, const char *name_hint, struct br_source **out, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    *out = NULL;
+    struct br_source *s = calloc(1, sizeof *s);
+    if (!s)
+        return br_fail_nomem(err);
+    br_arena_init(&s->strings, STRINGS_MAX);
+    s->workspaces = br_arena_array(&s->strings, 1, sizeof *s->workspaces);
+    if (!s->workspaces)
+        BR_TRY(br_fail_nomem(err));
+    BR_TRY(br_legacy_open(path, name_hint, &s->legacy, &s->workspaces[0], err));
+    s->n_workspaces = 1;
+    *out = s;
+    return BR_OK;
+err:
+    br_source_close(s);
+    return rc;
+}
+
 void br_source_close(struct br_source *s)
 {
     if (!s)
         return;
+    br_legacy_close(s->legacy);
     for (size_t i = 0; i < s->n_scopes; i++) {
         br_id_map_free(&s->scopes[i].by_id);
         br_id_map_free(&s->scopes[i].by_name);
@@ -55,6 +76,12 @@ void br_source_close(struct br_source *s)
     br_arena_free(&s->row_arena);
     br_container_close(s->container);
     free(s);
+}
+
+void br_source_rename(struct br_source *s, const char *id)
+{
+    BR_ASSERT(s->n_workspaces == 1);
+    s->workspaces[0].id = id;
 }
 
 size_t br_source_workspace_count(const struct br_source *s)
@@ -75,9 +102,11 @@ int64_t br_source_freshness(const struct br_source *s)
 
 enum br_rc br_source_run(struct br_source *s, size_t i, const struct br_sink *sink, struct br_err *err)
 {
-    struct br_notes notes = {.sink = sink, .file = s->container->path};
     enum br_rc rc;
     BR_ASSERT(i < s->n_workspaces);
+    if (s->legacy)
+        return br_legacy_run(s->legacy, sink, err);
+    struct br_notes notes = {.sink = sink, .file = s->container->path};
     s->sink = sink;
     for (int w = 0; i == 0 && w < BR_WARN_COUNT; w++)
         br_note(&notes, (enum br_warning)w, s->container->warned[w]);

@@ -28,6 +28,10 @@ struct br_sink {
  * BR_E_DATA with one line that begins with the reason: unsafe_name, zip_bomb, encrypted, truncated, not_an_export, txt_export.
  * name_hint: --name, may be NULL; used for the workspace key when the archive states no team. */
 BR_MUST_USE enum br_rc br_source_open(const char *path, const char *name_hint, struct br_source **out, struct br_err *err);
+/* The database of the earlier design: a plain SQL dump or a SQLite file. One workspace. Refusals: BR_E_DATA. */
+BR_MUST_USE enum br_rc br_source_open_legacy(const char *path, const char *name_hint, struct br_source **out, struct br_err *err);
+/* Its only workspace is this one, whatever the data say. id: borrowed until close. */
+void br_source_rename(struct br_source *s, const char *id);
 void br_source_close(struct br_source *s);
 size_t br_source_workspace_count(const struct br_source *s);
 const struct br_source_workspace *br_source_workspace(const struct br_source *s, size_t i);

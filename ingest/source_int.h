@@ -5,6 +5,7 @@
 #include "container.h"
 #include "id_map.h"
 #include "json_stream.h"
+#include "legacy.h"
 #include "slack_object.h"
 #include "source.h"
 
@@ -33,6 +34,7 @@ struct br_scope {
 };
 
 struct br_source {
+    struct br_legacy *legacy; /* not NULL: this is all there is, beside the workspace */
     struct br_container *container;
     struct br_arena strings;
     const char *root; /* "" or "folder/" */

@@ -154,6 +154,22 @@ err:
     return rc;
 }
 
+enum br_rc br_log_stamp(const struct br_io *io, const char *path, const struct br_log_identity *was,
+                        const struct br_log_identity *id, struct br_err *err)
+{
+    struct br_log log;
+    struct header h;
+    enum br_rc rc = br_log_open(&log, io, path, true, was, err);
+    if (rc != BR_OK)
+        return rc;
+    header_fill(&h, id);
+    log.dirty = true;
+    int r = br_io_pwrite_full(io, log.fd, &h, sizeof(h), 0);
+    rc = r < 0 ? br_fail_errno(err, -r, "cannot write %s", path) : br_log_sync(&log, "header", err);
+    br_log_close(&log);
+    return rc;
+}
+
 void br_log_close(struct br_log *log)
 {
     if (log->path && log->fd >= 0)

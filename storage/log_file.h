@@ -34,6 +34,9 @@ BR_MUST_USE enum br_rc br_log_create(const struct br_io *io, const char *path, c
  * zero. For repair. */
 BR_MUST_USE enum br_rc br_log_mend(const struct br_io *io, const char *path, const struct br_log_identity *id, uint64_t end,
                                    struct br_err *err);
+/* Gives a file another identity: its header must be exactly `was`'s (BR_E_CORRUPT) and becomes `id`'s, synced. Nobody else has it open. */
+BR_MUST_USE enum br_rc br_log_stamp(const struct br_io *io, const char *path, const struct br_log_identity *was,
+                                    const struct br_log_identity *id, struct br_err *err);
 /* Opens a file and refuses one whose header is not exactly id's: BR_E_CORRUPT. */
 BR_MUST_USE enum br_rc br_log_open(struct br_log *log, const struct br_io *io, const char *path, bool writable,
                                    const struct br_log_identity *id, struct br_err *err);

@@ -9,6 +9,7 @@
 #include "registry_int.h"
 
 #include "authorizer.h"
+#include "backup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -399,6 +400,24 @@ enum br_rc br_registry_each(struct br_registry *r, enum br_rc (*fn)(void *ctx, c
         rc = br_sql_fail(r->db, err, r->db_path, "cannot read");
     sqlite3_finalize(st);
     return rc;
+}
+
+/* A row that is there stays as it is. */
+static enum br_rc add_missing(void *ctx, const char *id, const char *name)
+{
+    int n;
+    return change(ctx, "INSERT INTO workspaces(id, name, created_at) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO NOTHING", id, name ? name : "",
+                  &n, NULL);
+}
+
+void br_registry_sweep(struct br_registry *r)
+{
+    char path[BR_PATH_MAX];
+    struct br_err ignored = {0};
+    if (!r->db || path_of(r, "workspaces", path, sizeof(path), &ignored) != BR_OK)
+        return;
+    br_restore_sweep(r->io, path);
+    (void)!each_directory(r, add_missing, r, &ignored);
 }
 
 struct find {

@@ -135,8 +135,9 @@ static enum br_rc check_tails(struct br_store *s, const struct br_store_info *in
 /* --- metadata.db --- */
 
 /* Is there a store row? Also the first real read of the file. */
-static enum br_rc has_store(sqlite3 *db, const char *path, bool *has, struct br_err *err)
+static enum br_rc has_store(struct br_store *s, const char *path, bool *has, struct br_err *err)
 {
+    sqlite3 *db = s->db;
     int64_t app, version;
     enum br_rc rc;
     *has = false;
@@ -149,10 +150,8 @@ static enum br_rc has_store(sqlite3 *db, const char *path, bool *has, struct br_
     }
     if (app != BR_STORE_APPLICATION_ID)
         return br_fail(err, BR_E_CORRUPT, "%s is not a database of this program", path);
-    if (version != BR_STORE_USER_VERSION)
-        return br_fail(err, version > 0 && version < BR_STORE_USER_VERSION_MAX ? BR_E_DATA : BR_E_CORRUPT,
-                       "%s has format version %lld, this program knows %d: use a newer program", path, (long long)version,
-                       BR_STORE_USER_VERSION);
+    BR_TRY(br_store_version_check(version, s->mode == BR_STORE_WRITE, path, err));
+    s->schema_version = (int)version;
     *has = true;
 err:
     return rc;
@@ -175,7 +174,7 @@ static enum br_rc try_db(struct br_store *s, const char *path, enum br_sql_mode 
     static struct br_guard guard = {.schemas = br_store_schemas};
     enum br_rc rc = br_sql_open_guarded(s->io, path, mode, &guard, &s->db, err);
     if (rc == BR_OK)
-        rc = has_store(s->db, path, has, err);
+        rc = has_store(s, path, has, err);
     if (rc != BR_OK) {
         sqlite3_close(s->db);
         s->db = NULL;
@@ -210,10 +209,13 @@ static enum br_rc open_db_write(struct br_store *s, const char *path, enum br_sq
     BR_TRY(br_sql_open(s->io, path, mode, &s->db, err));
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return br_fail(err, BR_E_IO, "%s is read-only", path);
-    BR_TRY(has_store(s->db, path, has, err));
+    BR_TRY(has_store(s, path, has, err));
     if (!*has && mode != BR_SQL_CREATE)
         return BR_OK;
     BR_TRY(br_sql_exec(s->db, "PRAGMA journal_mode=WAL", path, err));
+    if (*has && mode == BR_SQL_WRITE)
+        BR_TRY(br_store_migrate(s->db, path, err));
+    s->schema_version = BR_STORE_USER_VERSION;
 err:
     return rc;
 }

@@ -94,7 +94,7 @@ BR_MUST_USE enum br_rc br_store_slot_is_live(struct br_store *s, uint64_t slot, 
 /* Points the store at a checkpoint file already synced and renamed into the directory; then removes checkpoints older than
  * the previous one. */
 BR_MUST_USE enum br_rc br_store_set_checkpoint(struct br_store *s, const char *file, uint64_t seq, struct br_err *err);
-/* Removes leftovers of crashes: graph.*.tmp, graph files no row names, logs of other generations. Only for a writer;
+/* Removes leftovers of crashes: graph.*.tmp, graph files no row names, logs of other generations, backup-*. Only for a writer;
  * writes a small transaction when the handle has written none yet. */
 void br_store_sweep(struct br_store *s);
 

@@ -9,7 +9,7 @@
 
 #define BR_PATH_MAX 4096
 #define BR_STORE_APPLICATION_ID 0x42726431 /* "Brd1" */
-#define BR_STORE_USER_VERSION 1
+#define BR_STORE_USER_VERSION 2 /* of the schema; see store_migrate.c */
 #define BR_STORE_USER_VERSION_MAX 1000 /* no version from a file is believed past it: that is damage, for repair */
 #define BR_REGISTRY_APPLICATION_ID 0x42725231 /* "BrR1" */
 
@@ -38,6 +38,7 @@ struct br_store {
     uint8_t uuid[16];
     uint32_t dim;
     uint64_t generation;
+    int schema_version; /* of metadata.db: in a reader it may be older than BR_STORE_USER_VERSION */
     bool logs_open;
     bool poisoned; /* a sync failed or a commit's outcome is unknown */
     bool fenced;   /* see commit.c */
@@ -64,6 +65,12 @@ struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_l
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
 /* store_erase.c: a row of the queue, in the open transaction. content_id 0, slot -1: none. */
 BR_MUST_USE enum br_rc br_store_queue_erasure(struct br_store *s, uint64_t content_id, int64_t slot, struct br_err *err);
+/* store_migrate.c. Is this version of the schema one we can use? */
+BR_MUST_USE enum br_rc br_store_version_check(int64_t version, bool writable, const char *path, struct br_err *err);
+/* Brings a writable metadata.db up to date, in one transaction; nothing to do is BR_OK. */
+BR_MUST_USE enum br_rc br_store_migrate(sqlite3 *db, const char *path, struct br_err *err);
+/* Are these exactly the tables of a fresh store? BR_E_CORRUPT. */
+BR_MUST_USE enum br_rc br_store_schema_check(sqlite3 *db, const char *path, struct br_err *err);
 /* A content row's columns first.. : offset, length, hash. */
 BR_MUST_USE enum br_rc br_content_ref_of(struct br_store *s, sqlite3_stmt *st, int first, struct br_content_ref *ref,
                                          struct br_err *err);

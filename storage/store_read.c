@@ -367,8 +367,9 @@ static int sweep_entry(void *arg, const char *name)
 {
     struct sweep *w = arg;
     char path[BR_PATH_MAX];
-    bool stray_graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
-    if ((stray_graph || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
+    bool graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
+    bool copy = strncmp(name, "backup-", 7) == 0; /* one that is under way notices, and starts over (backup.c) */
+    if ((graph || copy || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
         w->s->io->unlink(w->s->io->ctx, path);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* store_schema.c - the core tables of metadata.db, as data.
  *
+ * A change here is a new version: a step in store_migrate.c, and BR_STORE_USER_VERSION.
  * A row is valid when its transaction committed: nothing else is asked. Keys are led by workspace_id although a file
  * holds one workspace, so that a merged or restored file cannot mix two in silence. */
 #include "store_int.h"

@@ -535,6 +535,74 @@ static void embed_and_model_answer_in_their_shape(void **state)
     done(&o);
 }
 
+static void backup_restore_and_migrate_answer_in_their_shape(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("home", "backup", in_scratch("tiny.tar.zst"), "--json");
+    assert_done(&o);
+    json_t *j = document(&o);
+    assert_string(j, "name", "tiny");
+    assert_true(number(j, "file_bytes") > 0);
+    assert_true(number(at(j, "bytes"), "total") > 0);
+    assert_true(json_is_true(at(j, "verified")));
+    json_decref(j);
+    done(&o);
+    o = RUN("restored", "restore", in_scratch("tiny.tar.zst"), "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_string(j, "workspace", "T0TINY001");
+    json_decref(j);
+    done(&o);
+    o = RUN("restored", "restore", in_scratch("tiny.tar.zst"));
+    assert_error(&o, 2);
+    done(&o);
+    o = RUN("restored", "restore", in_scratch("tiny.tar.zst"), "--name", "twin");
+    assert_done(&o);
+    done(&o);
+    o = RUN("restored", "verify", "--deep", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(number(j, "messages"), 8);
+    json_decref(j);
+    done(&o);
+    o = RUN("restored", "backup", in_scratch("which.tar.zst"));
+    assert_error(&o, 2);
+    done(&o);
+    o = RUN("restored", "restore", in_scratch("texts.jsonl"));
+    assert_error(&o, 3);
+    done(&o);
+    o = RUN("restored", "restore", in_scratch("absent"));
+    assert_error(&o, 4);
+    done(&o);
+    o = RUN("nowhere", "backup", in_scratch("which.tar.zst"));
+    assert_error(&o, 1);
+    done(&o);
+
+    write_file("old.sql", "INSERT INTO messages (id, channel, user_id, ts, text) VALUES\n (1, 'general', 'U1', '1434567890.000100', 'one'),"
+                          "\n (2, 'general', 'U1', 'never', 'two');\n");
+    o = RUN("old", "migrate", in_scratch("old.sql"), "--name", "old", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_int_equal(number(j, "messages"), 1);
+    assert_int_equal(number(j, "users"), 0); /* none listed */
+    assert_int_equal(number(j, "channels"), 1);
+    assert_int_equal(number(j, "unmapped"), 1);
+    assert_true(json_is_null(at(j, "backup")));
+    json_decref(j);
+    done(&o);
+    o = RUN("old", "migrate", in_scratch("old.sql"), "-w", "old", "-v");
+    assert_done(&o);
+    assert_non_null(strstr(o.out, "backed up before"));
+    assert_non_null(strstr(o.err, "unmapped_row: old.sql: messages, line 3: a message without a time"));
+    done(&o);
+    o = RUN("old", "migrate", in_scratch("old.sql"), "-w", "another");
+    assert_error(&o, 1);
+    done(&o);
+    o = RUN("old", "migrate", in_scratch("texts.jsonl"));
+    assert_error(&o, 3);
+    done(&o);
+}
+
 static void a_full_disk_behind_stdout_is_exit_4(void **state)
 {
     (void)state;
@@ -568,6 +636,7 @@ int main(void)
         cmocka_unit_test(status_and_verify_answer_in_their_shape),
         cmocka_unit_test(upkeep_commands_answer_in_their_shape),
         cmocka_unit_test(embed_and_model_answer_in_their_shape),
+        cmocka_unit_test(backup_restore_and_migrate_answer_in_their_shape),
         cmocka_unit_test(a_full_disk_behind_stdout_is_exit_4),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -76,6 +76,12 @@ void json_lines_close(struct json_lines *in);
 /* The "text" of an object without NUL bytes, for the caller to free; NULL after a message when there is none. */
 char *json_lines_text(const struct json_lines *in, const json_t *object);
 
+/* ---- stop.c ---- */
+
+/* The signal (SIGINT, SIGTERM) that asked us to stop, 0 none; a second one ends the program at once. */
+extern volatile int cli_stop_signal;
+void cli_catch_signals(void);
+
 /* ---- progress.c ---- */
 
 struct progress {

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 
@@ -40,25 +39,11 @@ static const struct {
     {"symlink_entry", "symbolic links in the archive; never followed"},
     {"unsupported_method", "entries packed in a way that cannot be read; left out"},
     {"duplicate_channel_name", "channels that share a name; told apart by their ids"},
+    {"unmapped_row", "rows of the old database that could not be taken over"},
+    {"unmapped_table", "rows in tables of the old database that are not taken over"},
+    {"unmapped_column", "columns of the old database that are not taken over"},
     {"secret_redacted", "tokens and passwords in the archive; not stored"},
 };
-
-/* The signal that asked us to stop; 0 none. The importer looks at it between commits. */
-static volatile int stop_signal;
-
-static void on_signal(int signal_number)
-{
-    if (stop_signal)
-        _exit(128 + signal_number); /* the second time: at once; the stores survive that too */
-    stop_signal = signal_number;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 struct import {
     struct cli *cli;
@@ -221,7 +206,7 @@ static int stopped(const struct import *im, const char *path)
     cli_fail(0, "stopped at %s: %s", path,
              im->sum.dry_run ? "nothing was stored, this was a dry run"
                              : "what is stored stays; the same command again goes on from there");
-    return 128 + stop_signal;
+    return 128 + cli_stop_signal;
 }
 
 static int import_path(struct import *im, const char *path)
@@ -234,14 +219,14 @@ static int import_path(struct import *im, const char *path)
         .ctx = im,
         .progress = on_progress,
         .warning = on_warning,
-        .stop = &stop_signal,
+        .stop = &cli_stop_signal,
     };
     im->progress.last_plain = 0;
     int status = br_import(im->cli->home, path, &options, &reports, &err);
     progress_clear(&im->progress);
     int reported = add_reports(im, &reports);
     br_import_reports_free(&reports);
-    if (status && stop_signal)
+    if (status && cli_stop_signal)
         return stopped(im, path);
     return status ? cli_fail_with(&err) : reported;
 }
@@ -251,9 +236,9 @@ int cmd_import(struct cli *cli)
     const struct arg_list *paths = &cli->args->operands;
     struct import im = {.cli = cli, .progress = {.cli = cli}, .sum = {.dry_run = cli->args->given[OPT_DRY_RUN]}};
     int status = 0;
-    catch_signals();
+    cli_catch_signals();
     for (size_t i = 0; i < paths->count && !status; i++)
-        status = stop_signal ? stopped(&im, paths->items[i]) : import_path(&im, paths->items[i]);
+        status = cli_stop_signal ? stopped(&im, paths->items[i]) : import_path(&im, paths->items[i]);
     im.failed = status != 0;
     bool report = !status || im.count; /* what was stored before a failure, too */
     if (report && cli->json)

@@ -32,6 +32,10 @@ static void facts(char *buf, size_t size, const struct br_import_progress *now)
     char count[32], rate[32], left[48];
     double share = share_of(now);
     time_left(left, sizeof(left), now, share);
+    if (now->messages == 0 && strcmp(now->phase, "reading") != 0) { /* a copy: what counts are bytes */
+        snprintf(buf, size, "%3.0f %%  %s", share * 100, format_bytes(now->done, count));
+        return;
+    }
     uint64_t per_second = now->seconds > 0 ? (uint64_t)((double)now->messages / now->seconds) : 0;
     snprintf(buf, size, "%3.0f %%  %s messages  %s/s%s", share * 100, format_count(now->messages, count),
              format_count(per_second, rate), left);
@@ -45,7 +49,7 @@ static void draw_bar(struct progress *p, const struct br_import_progress *now)
     memset(bar, '#', (size_t)full);
     bar[BAR_CELLS] = '\0';
     facts(text, sizeof(text), now);
-    int n = snprintf(line, sizeof(line), "%-8s [%s] %s", now->phase, bar, text);
+    int n = snprintf(line, sizeof(line), "%-12s [%s] %s", now->phase, bar, text);
     int room = p->cli->err.width - 1;
     fprintf(stderr, "\r%.*s\033[K", n < room ? n : room, line);
     fflush(stderr);
