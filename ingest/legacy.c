@@ -651,8 +651,9 @@ static void set_content(struct br_legacy *l, struct br_old_rows *r, json_t *o)
         set_ts(e, "ts", us);
         json_object_set_new(o, "edited", e);
     }
-    if (replies && atoll(replies) > 0)
-        json_object_set_new(o, "reply_count", json_integer(atoll(replies)));
+    long long n = replies ? strtoll(replies, NULL, 10) : 0;
+    if (n > 0)
+        json_object_set_new(o, "reply_count", json_integer(n));
     set_json(o, "files", br_old_any(r, OLD_FILES));
     set_json(o, "blocks", br_old_any(r, OLD_BLOCKS));
     set_json(o, "attachments", br_old_any(r, OLD_ATTACHMENTS));

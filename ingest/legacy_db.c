@@ -46,9 +46,19 @@ enum br_rc br_legacy_db_fail(struct br_legacy_db *d, struct br_err *err)
     return br_fail(err, rc, "cannot read %s: %s", d->path, sqlite3_errmsg(d->db));
 }
 
+/* One statement after the other. */
 static enum br_rc run(struct br_legacy_db *d, const char *sql, struct br_err *err)
 {
-    return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK ? BR_OK : br_legacy_db_fail(d, err);
+    while (*sql) {
+        sqlite3_stmt *st = NULL;
+        int r = sqlite3_prepare_v2(d->db, sql, -1, &st, &sql);
+        while (r == SQLITE_OK && st && sqlite3_step(st) == SQLITE_ROW)
+            ;
+        int end = sqlite3_finalize(st); /* the step's error */
+        if (r != SQLITE_OK || end != SQLITE_OK)
+            return br_legacy_db_fail(d, err);
+    }
+    return BR_OK;
 }
 
 enum br_rc br_legacy_db_prepare(struct br_legacy_db *d, sqlite3_stmt **out, struct br_err *err, const char *format, ...)

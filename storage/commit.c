@@ -75,7 +75,7 @@ static enum br_rc cut_wal(struct br_store *s, int64_t size, struct br_err *err)
     return r < 0 ? br_fail_errno(err, -r, "cannot cut %s", path) : BR_OK;
 }
 
-static enum br_rc fence(struct br_store *s, struct br_err *err)
+enum br_rc br_store_fence(struct br_store *s, struct br_err *err)
 {
     int frames = 0, copied = 0;
     int64_t page;
@@ -102,7 +102,7 @@ enum br_rc br_store_begin(struct br_store *s, struct br_err *err)
     if (s->txn.open || s->read_depth > 0)
         return br_fail(err, BR_E_USAGE, "a transaction is open already");
     if (!s->fenced)
-        BR_TRY(fence(s, err));
+        BR_TRY(br_store_fence(s, err));
     BR_TRY(begin_immediate(s, err));
     BR_TRY(br_store_state(s, &info, &next_id, err));
     s->txn = (struct br_txn){.open = true,

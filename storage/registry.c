@@ -126,8 +126,9 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static enum br_rc each_directory(const struct br_registry *r, enum br_rc (*fn)(void *, const char *, const char *),
-                                 void *ctx, struct br_err *err)
+/* skip: directories that fn need not be told of, and whose store is then not opened; NULL none. */
+static enum br_rc each_directory(const struct br_registry *r, bool (*skip)(const struct br_registry *r, const char *id),
+                                 enum br_rc (*fn)(void *, const char *, const char *), void *ctx, struct br_err *err)
 {
     char path[BR_PATH_MAX], file[BR_PATH_MAX], name[256];
     struct id_list list = {0};
@@ -142,7 +143,8 @@ static enum br_rc each_directory(const struct br_registry *r, enum br_rc (*fn)(v
         qsort(list.ids, list.n, sizeof(*list.ids), by_id);
     for (size_t i = 0; i < list.n && rc == BR_OK; i++) {
         if (br_registry_dir(r, list.ids[i], path, sizeof(path), err) != BR_OK ||
-            br_path(file, path, "metadata.db", err) != BR_OK || r->io->stat(r->io->ctx, file, &st) < 0)
+            br_path(file, path, "metadata.db", err) != BR_OK || r->io->stat(r->io->ctx, file, &st) < 0 ||
+            (skip && skip(r, list.ids[i])))
             continue;
         label_of(r, path, name);
         rc = fn(ctx, list.ids[i], name);
@@ -170,7 +172,7 @@ static enum br_rc make_tables(struct br_registry *r, bool is_new, struct br_err 
         for (const char *const *ddl = *schema; *ddl; ddl++)
             BR_TRY(br_sql_exec(r->db, *ddl, r->db_path, err));
     if (is_new)
-        BR_TRY(each_directory(r, add_cb, r, err));
+        BR_TRY(each_directory(r, NULL, add_cb, r, err));
     BR_TRY(br_sql_exec(r->db, pragmas, r->db_path, err));
     BR_TRY(br_sql_exec(r->db, "COMMIT", r->db_path, err));
     return BR_OK;
@@ -388,7 +390,7 @@ enum br_rc br_registry_each(struct br_registry *r, enum br_rc (*fn)(void *ctx, c
     sqlite3_stmt *st = NULL;
     enum br_rc rc = BR_OK;
     if (!r->db)
-        return each_directory(r, fn, ctx, err);
+        return each_directory(r, NULL, fn, ctx, err);
     int s = sqlite3_prepare_v2(r->db, "SELECT id, name FROM workspaces ORDER BY id", -1, &st, NULL);
     while (s == SQLITE_OK && rc == BR_OK && (s = sqlite3_step(st)) == SQLITE_ROW) {
         const char *id = (const char *)sqlite3_column_text(st, 0);
@@ -410,6 +412,19 @@ static enum br_rc add_missing(void *ctx, const char *id, const char *name)
                   &n, NULL);
 }
 
+/* Also when it cannot be told: nothing is then done about it. */
+static bool is_registered(const struct br_registry *r, const char *id)
+{
+    sqlite3_stmt *st = NULL;
+    int s = sqlite3_prepare_v2(r->db, "SELECT 1 FROM workspaces WHERE id = ?1", -1, &st, NULL);
+    if (s == SQLITE_OK) {
+        sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
+        s = sqlite3_step(st);
+    }
+    sqlite3_finalize(st);
+    return s != SQLITE_DONE;
+}
+
 void br_registry_sweep(struct br_registry *r)
 {
     char path[BR_PATH_MAX];
@@ -417,7 +432,7 @@ void br_registry_sweep(struct br_registry *r)
     if (!r->db || path_of(r, "workspaces", path, sizeof(path), &ignored) != BR_OK)
         return;
     br_restore_sweep(r->io, path);
-    (void)!each_directory(r, add_missing, r, &ignored);
+    (void)!each_directory(r, is_registered, add_missing, r, &ignored);
 }
 
 struct find {

@@ -33,7 +33,6 @@ enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br
          " + (SELECT count(*) FROM passages WHERE workspace_id = ?1)",
          &c->content_named},
         {"SELECT count(*) FROM dirty_threads WHERE workspace_id = ?1", &c->dirty_threads},
-        {"SELECT count(*) FROM erase_queue WHERE workspace_id = ?1", &c->erase_queue},
     };
     sqlite3_stmt *st;
     bool row;
@@ -46,6 +45,7 @@ enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br
         BR_TRY(br_slack_int(s, counts[i].sql, &n, err));
         *counts[i].out = n > 0 ? (uint64_t)n : 0;
     }
+    BR_TRY(br_store_erase_queued(s, &c->erase_queue, err));
     BR_TRY(br_store_stmt(s, "SELECT count(*) FROM slots WHERE workspace_id = ?1 AND slot >= ?2 AND seq_killed IS NULL",
                          &st, err));
     sqlite3_bind_int64(st, 2, (int64_t)slot_end);

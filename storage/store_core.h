@@ -65,6 +65,8 @@ struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_l
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
 /* store_erase.c: a row of the queue, in the open transaction. content_id 0, slot -1: none. */
 BR_MUST_USE enum br_rc br_store_queue_erasure(struct br_store *s, uint64_t content_id, int64_t slot, struct br_err *err);
+/* commit.c: cuts what an interrupted commit may have left behind the WAL's end. Before a handle's first transaction, whatever it writes. */
+BR_MUST_USE enum br_rc br_store_fence(struct br_store *s, struct br_err *err);
 /* store_migrate.c. Is this version of the schema one we can use? */
 BR_MUST_USE enum br_rc br_store_version_check(int64_t version, bool writable, const char *path, struct br_err *err);
 /* Brings a writable metadata.db up to date, in one transaction; nothing to do is BR_OK. */

@@ -48,6 +48,9 @@ enum br_rc br_store_erasing(struct br_store *s, struct br_err *err)
 enum br_rc br_store_erase_queued(struct br_store *s, uint64_t *n, struct br_err *err)
 {
     int64_t count;
+    *n = 0;
+    if (s->schema_version < 2) /* a reader of an older file: the table is not there yet */
+        return BR_OK;
     enum br_rc rc = br_sql_int(s->db, "SELECT count(slot) FROM erase_queue", s->dir, &count, err);
     *n = rc == BR_OK ? (uint64_t)count : 0;
     return rc;

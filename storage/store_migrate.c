@@ -2,7 +2,7 @@
  *
  * PRAGMA user_version is the schema's version. Step N leads from version N to N + 1, is written when the schema changes and never
  * touched again: it holds its own copy of every statement. All steps that are due run in one transaction, which also moves
- * user_version: an interruption leaves the version that was there. Only a writer migrates. A reader takes an older version as it is,
+ * user_version, after the fence of commit.c: an interruption leaves the version that was there. Only a writer migrates. A reader takes an older version as it is,
  * where READABLE says that today's statements still work on it: a table that came later is then absent (br_store.schema_version).
  *
  * A metadata.db is valid when its version is known, and its tables after migration are exactly those of a fresh one
@@ -73,6 +73,7 @@ enum br_rc br_store_migrate(sqlite3 *db, const char *path, struct br_err *err)
     BR_TRY(br_store_version_check(version, true, path, err));
     for (; version < BR_STORE_USER_VERSION; version++)
         BR_TRY(run_step(db, &steps[version - 1], path, err));
+    BR_TRY(br_sql_exec(db, "UPDATE store SET commits = commits + 1", path, err)); /* as every commit does: commit.c */
     snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", BR_STORE_USER_VERSION);
     BR_TRY(br_sql_exec(db, pragma, path, err));
     BR_TRY(br_sql_exec(db, "COMMIT", path, err));

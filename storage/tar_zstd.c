@@ -131,10 +131,10 @@ enum br_rc br_tar_member(struct br_tar_writer *w, const char *name, uint64_t siz
     enum br_rc rc;
     BR_TRY(end_member(w, err));
     BR_ASSERT(strlen(name) < sizeof(h.name));
-    strcpy(h.name, name);
-    strcpy(h.mode, "0000600");
-    strcpy(h.uid, "0000000");
-    strcpy(h.gid, "0000000");
+    memcpy(h.name, name, strlen(name));
+    memcpy(h.mode, "0000600", 8);
+    memcpy(h.uid, "0000000", 8);
+    memcpy(h.gid, "0000000", 8);
     memcpy(h.magic, "ustar\00000", 8);
     if (size < UINT64_C(1) << 33) {
         snprintf(field, sizeof(field), "%011llo", (unsigned long long)size);
