@@ -85,18 +85,21 @@ enum br_rc br_registry_dir(const struct br_registry *r, const char *id, char *ou
 
 /* --- The directories --- */
 
-/* The label in the workspace's own store; "" when it cannot be read: a damaged workspace is listed all the same. */
-static void label_of(const struct br_registry *r, const char *dir, char name[256])
+/* The label in the workspace's own store; "" when it cannot be read: a damaged workspace is listed all the same. False: there is none (yet), its
+ * creation is under way or was cut short. */
+static bool label_of(const struct br_registry *r, const char *dir, char name[256])
 {
     struct br_store *s;
     struct br_store_info info;
     struct br_err ignored = {0};
     name[0] = 0;
-    if (br_store_open(r->io, dir, BR_STORE_READ, &s, &ignored) != BR_OK)
-        return;
+    enum br_rc rc = br_store_open(r->io, dir, BR_STORE_READ, &s, &ignored);
+    if (rc != BR_OK)
+        return rc != BR_E_NOTFOUND || br_store_logs_have_content(r->io, dir) != 0;
     if (br_store_info(s, &info, &ignored) == BR_OK)
         memcpy(name, info.name, 256);
     br_store_close(s);
+    return true;
 }
 
 struct id_list {
@@ -146,8 +149,8 @@ static enum br_rc each_directory(const struct br_registry *r, bool (*skip)(const
             br_path(file, path, "metadata.db", err) != BR_OK || r->io->stat(r->io->ctx, file, &st) < 0 ||
             (skip && skip(r, list.ids[i])))
             continue;
-        label_of(r, path, name);
-        rc = fn(ctx, list.ids[i], name);
+        if (label_of(r, path, name))
+            rc = fn(ctx, list.ids[i], name);
     }
     free(list.ids);
     return rc;

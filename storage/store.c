@@ -456,19 +456,31 @@ static enum br_rc check_spec(const struct br_store_spec *spec, struct br_err *er
     return BR_OK;
 }
 
-static int note_full_log(void *arg, const char *name)
+struct log_search {
+    const struct br_io *io;
+    const char *dir;
+};
+
+static int is_full_log(void *arg, const char *name)
 {
-    struct br_store *s = arg;
+    const struct log_search *search = arg;
     char path[BR_PATH_MAX];
     struct br_io_stat st;
     bool is_log = strncmp(name, "content.", 8) == 0 || strncmp(name, "vectors.", 8) == 0;
-    return is_log && br_path(path, s->dir, name, NULL) == BR_OK && s->io->stat(s->io->ctx, path, &st) == 0 && st.size > BR_LOG_HEADER;
+    return is_log && br_path(path, search->dir, name, NULL) == BR_OK && search->io->stat(search->io->ctx, path, &st) == 0 &&
+           st.size > BR_LOG_HEADER;
+}
+
+int br_store_logs_have_content(const struct br_io *io, const char *dir)
+{
+    struct log_search search = {io, dir};
+    return io->list(io->ctx, dir, is_full_log, &search);
 }
 
 /* A creation that was cut short leaves empty logs. Logs with content have lost their metadata.db, and must not be written over. */
 static enum br_rc check_leftovers(struct br_store *s, struct br_err *err)
 {
-    int r = s->io->list(s->io->ctx, s->dir, note_full_log, s);
+    int r = br_store_logs_have_content(s->io, s->dir);
     if (r < 0)
         return br_fail_errno(err, -r, "cannot list %s", s->dir);
     return r ? br_fail(err, BR_E_CORRUPT, "%s has logs but has lost its metadata.db: restore it from a backup", s->dir) : BR_OK;

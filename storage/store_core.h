@@ -51,6 +51,8 @@ bool br_workspace_id_ok(const char *id);
 BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const char *name, struct br_err *err);
 /* store_read.c: no transaction of an earlier writer can come to life any more (the fence, commit.c). Writes one where that is open. */
 bool br_store_settled(struct br_store *s);
+/* 1 or 0, or a negative errno. Without a store row beside them: it was lost (1), or the workspace is being made (0). */
+int br_store_logs_have_content(const struct br_io *io, const char *dir);
 /* The row of table store as it is now. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);

@@ -121,6 +121,34 @@ static void lost_registry_is_rebuilt(void **state)
     }
 }
 
+/* Seen by a reader that finds no registry yet: files of a store that is being made. Logs with content have lost their store. */
+static void a_workspace_in_the_making_is_none(void **state)
+{
+    char home[300], path[400];
+    snprintf(home, sizeof(home), "%s/making", (char *)*state);
+    br_registry_close(open_home(home, true));
+    snprintf(path, sizeof(path), "%s/registry.db", home);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof(path), "%s/workspaces/TC", home);
+    assert_int_equal(mkdir(path, 0700), 0);
+    static const char *const names[] = {"LOCK", "metadata.db", "content.1", "vectors.1"};
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof(path), "%s/workspaces/TC/%s", home, names[i]);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        fclose(f);
+        if (i >= 2)
+            assert_int_equal(truncate(path, 4096), 0);
+        struct br_registry *r = open_home(home, false);
+        assert_list(r, "");
+        br_registry_close(r);
+    }
+    assert_int_equal(truncate(path, 8192), 0);
+    struct br_registry *r = open_home(home, false);
+    assert_list(r, "TC=;");
+    br_registry_close(r);
+}
+
 static void home_that_cannot_be_made(void **state)
 {
     char home[300];
@@ -149,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_and_ids, make_tmp, remove_tmp),
         cmocka_unit_test_setup_teardown(lost_registry_is_rebuilt, make_tmp, remove_tmp),
+        cmocka_unit_test_setup_teardown(a_workspace_in_the_making_is_none, make_tmp, remove_tmp),
         cmocka_unit_test_setup_teardown(home_that_cannot_be_made, make_tmp, remove_tmp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

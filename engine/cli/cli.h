@@ -30,6 +30,11 @@ void cli_note(const struct cli *cli, const char *fmt, ...) CLI_PRINTF(2, 3); /* 
 /* Opens the workspace meant by -w, or the only one. An empty home is BR_STATUS_NOT_FOUND, and says how to import. */
 int cli_open_workspace(struct cli *cli);
 
+/* ---- sigbus.c ---- */
+
+/* From now on a mapped page that cannot be read ends the program with one line and BR_STATUS_DAMAGED. */
+void sigbus_is_told(void);
+
 /* ---- Commands: each returns the exit status ---- */
 
 #define BR_COMMAND(name, function, ...) int function(struct cli *cli);

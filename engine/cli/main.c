@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 {
     struct args args;
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write, so those of several programs do not mix */
+    sigbus_is_told();
     signal(SIGPIPE, SIG_DFL); /* a reader that has seen enough ends us quietly, whatever the parent set */
     if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
         setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define CHANNEL "C1"
+#define CHANNEL WORK_CHANNEL
 #define TS(i) (INT64_C(1500000000000000) + (int64_t)(i)*1000000)
 #define MESSAGES 24 /* time stamps in use */
 
@@ -21,10 +21,18 @@ static uint64_t draw(struct workload *w, uint64_t below)
 
 void workload_init(struct workload *w, struct sim_disk *disk, uint64_t seed)
 {
-    memset(w, 0, sizeof *w);
+    char dir[64];
+    snprintf(dir, sizeof dir, "%s/ws", sim_disk_root(disk));
+    workload_init_at(w, sim_disk_io(disk), dir, seed);
     w->disk = disk;
+}
+
+void workload_init_at(struct workload *w, const struct br_io *io, const char *dir, uint64_t seed)
+{
+    memset(w, 0, sizeof *w);
+    w->io = io;
     w->random = seed;
-    snprintf(w->dir, sizeof w->dir, "%s/ws", sim_disk_root(disk));
+    snprintf(w->dir, sizeof w->dir, "%s", dir);
 }
 
 void workload_close(struct workload *w)
@@ -118,9 +126,9 @@ static enum br_rc open_store(struct workload *w)
     enum br_rc rc;
     if (w->store)
         return BR_OK;
-    BR_TRY(br_store_open(sim_disk_io(w->disk), w->dir, BR_STORE_WRITE, &w->store, &w->err));
+    BR_TRY(br_store_open(w->io, w->dir, BR_STORE_WRITE, &w->store, &w->err));
     br_store_sweep(w->store);
-    br_graph_open(&w->graph, sim_disk_io(w->disk), w->store, NULL);
+    br_graph_open(&w->graph, w->io, w->store, NULL);
 err:
     return rc;
 }
@@ -136,7 +144,7 @@ static enum br_rc step_create(struct workload *w)
     struct br_store_spec spec = {.workspace_id = "T1", .name = "power", .model_id = "none", .dim = WORK_DIM};
     enum br_rc rc;
     w->committing = true;
-    BR_TRY(br_store_create(sim_disk_io(w->disk), w->dir, &spec, &w->store, &w->err));
+    BR_TRY(br_store_create(w->io, w->dir, &spec, &w->store, &w->err));
     w->acked = 1;
     BR_TRY(workload_digest(w->store, &w->states[1], &w->err));
     w->committing = true;
@@ -242,7 +250,7 @@ static enum br_rc step_graph(struct workload *w)
 {
     enum br_rc rc;
     BR_TRY(br_graph_follow(&w->graph, w->store, &w->err));
-    BR_TRY(br_graph_checkpoint(&w->graph, sim_disk_io(w->disk), w->store, &w->err));
+    BR_TRY(br_graph_checkpoint(&w->graph, w->io, w->store, &w->err));
 err:
     return rc;
 }
@@ -311,14 +319,19 @@ static const char *examine_store(struct br_store *s, const struct br_io *io, con
 
 const char *workload_examine(struct sim_disk *disk, const uint64_t *allowed, size_t n_allowed, uint64_t *seen)
 {
-    static _Thread_local char why[700];
     char dir[64];
+    snprintf(dir, sizeof dir, "%s/ws", sim_disk_root(disk));
+    return workload_examine_at(sim_disk_io(disk), dir, allowed, n_allowed, seen);
+}
+
+const char *workload_examine_at(const struct br_io *io, const char *dir, const uint64_t *allowed, size_t n_allowed, uint64_t *seen)
+{
+    static _Thread_local char why[700];
     struct br_store *s = NULL;
     struct br_err err = {0};
     why[0] = 0;
     *seen = 0;
-    snprintf(dir, sizeof dir, "%s/ws", sim_disk_root(disk));
-    enum br_rc rc = br_store_open(sim_disk_io(disk), dir, BR_STORE_READ, &s, &err);
+    enum br_rc rc = br_store_open(io, dir, BR_STORE_READ, &s, &err);
     if (rc == BR_E_NOTFOUND) {
         for (size_t i = 0; i < n_allowed; i++)
             if (allowed[i] == 0)
@@ -329,7 +342,7 @@ const char *workload_examine(struct sim_disk *disk, const uint64_t *allowed, siz
         snprintf(why, sizeof why, "does not open: %.600s", err.msg);
         return why;
     }
-    const char *problem = examine_store(s, sim_disk_io(disk), allowed, n_allowed, seen, why, sizeof why);
+    const char *problem = examine_store(s, io, allowed, n_allowed, seen, why, sizeof why);
     br_store_close(s);
     return problem;
 }
