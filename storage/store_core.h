@@ -48,6 +48,8 @@ BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const cha
 /* The row of table store as it is now. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);
+/* store_read.c: may a graph file be called so? Names from rows are opened and removed only then. */
+bool br_checkpoint_name_ok(const char *file);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
 /* A content row's columns first.. : offset, length, hash. */

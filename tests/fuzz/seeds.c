@@ -222,13 +222,13 @@ static void registry_seeds(void)
 static void metadata_seeds(void)
 {
     seed("metadata", "sound", "\0", 1);
-    seed("metadata", "sound-written", "\1", 1);
+    seed("metadata", "sound-written", "\3", 1);
     for (unsigned t = 0; t < 24; t++)
         for (unsigned c = 0; c < 2; c++) {
             struct br_buf b;
             char name[32];
             br_buf_init(&b, 1024);
-            number(&b, (t + c) % 2, 1);
+            number(&b, (t + c) % 4, 1);
             number(&b, 2, 1);
             for (unsigned i = 0; i < 2; i++) {
                 number(&b, t, 1);
