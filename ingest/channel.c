@@ -20,7 +20,8 @@ bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_
     const json_t *v;
     if (!list)
         return false;
-    json_array_foreach(members, i, v) if (json_string_length(v)) list[n++] = json_string_value(v);
+    json_array_foreach(members, i, v) if (json_string_length(v) && json_string_length(v) <= BR_ID_BYTES_MAX)
+        list[n++] = json_string_value(v);
     bool has_list = json_is_array(members); /* none given is not the same as an empty one */
     *out = (struct br_channel_event){
         .id = id,
@@ -28,7 +29,7 @@ bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_
         .kind = kind,
         .topic = br_get_string(json_object_get(object, "topic"), "value", NULL),
         .purpose = br_get_string(json_object_get(object, "purpose"), "value", NULL),
-        .creator = br_get_string(object, "creator", NULL),
+        .creator = br_get_id(object, "creator", NULL),
         .created = created_us(object),
         .is_archived = br_get_bool(object, "is_archived"),
         .is_general = br_get_bool(object, "is_general"),

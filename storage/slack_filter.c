@@ -34,6 +34,16 @@ void br_slack_set_free(struct br_slack_set *set)
     br_bitmap_free(&set->contents);
 }
 
+#define NUMBERS_MAX (INT64_C(1) << 31) /* as many as a graph can have nodes; a damaged row must not ask for all memory */
+
+static enum br_rc bitmap_new(struct br_store *s, struct br_bitmap *b, int64_t n, struct br_err *err)
+{
+    if (n < 0 || n > NUMBERS_MAX)
+        return br_fail(err, BR_E_CORRUPT, "%s/metadata.db names slot or content record %lld, which cannot be: restore it from a backup",
+                       br_store_dir(s), (long long)n - 1);
+    return br_bitmap_init(b, (uint64_t)n, err);
+}
+
 /* Room for the highest slot and content record any document has. */
 static enum br_rc set_new(struct br_store *s, struct br_slack_set *set, struct br_err *err)
 {
@@ -48,8 +58,8 @@ static enum br_rc set_new(struct br_store *s, struct br_slack_set *set, struct b
                         " WHERE workspace_id = ?1 AND slot IS NOT NULL",
                         &passages, err));
     BR_TRY(br_slack_int(s, "SELECT max(content_id) + 1 FROM content WHERE workspace_id = ?1", &contents, err));
-    BR_TRY(br_bitmap_init(&set->slots, (uint64_t)BR_MAX(messages, passages), err));
-    BR_TRY(br_bitmap_init(&set->contents, (uint64_t)contents, err));
+    BR_TRY(bitmap_new(s, &set->slots, BR_MAX(messages, passages), err));
+    BR_TRY(bitmap_new(s, &set->contents, contents, err));
     return BR_OK;
 err:
     br_slack_set_free(set);

@@ -259,6 +259,10 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     info->last_seq = (uint64_t)sqlite3_column_int64(st, 5);
     copy_column(st, 6, info->ckpt_file, sizeof(info->ckpt_file));
     info->ckpt_seq = (uint64_t)sqlite3_column_int64(st, 7);
+    if (!br_checkpoint_name_ok(info->ckpt_file)) { /* no other file is a checkpoint, whatever a damaged row says */
+        info->ckpt_file[0] = 0;
+        info->ckpt_seq = 0;
+    }
     copy_column(st, 8, info->model_id, sizeof(info->model_id));
     info->dim = (uint32_t)dim;
     copy_column(st, 10, info->name, sizeof(info->name));

@@ -294,7 +294,7 @@ err:
 
 /* --- Checkpoints of the graph --- */
 
-static bool checkpoint_name_ok(const char *file)
+bool br_checkpoint_name_ok(const char *file)
 {
     return strncmp(file, "graph.", 6) == 0 && strlen(file) < 64 && !strchr(file, '/');
 }
@@ -324,7 +324,7 @@ enum br_rc br_store_set_checkpoint(struct br_store *s, const char *file, uint64_
     sqlite3_stmt *st;
     char now[64], before[64], path[BR_PATH_MAX];
     enum br_rc rc;
-    if (!checkpoint_name_ok(file))
+    if (!br_checkpoint_name_ok(file))
         return br_fail(err, BR_E_USAGE, "a checkpoint's name is graph.* and shorter than 64 characters");
     BR_TRY(br_store_begin(s, err));
     BR_TRY(checkpoint_names(s, now, before, err));
@@ -343,7 +343,8 @@ enum br_rc br_store_set_checkpoint(struct br_store *s, const char *file, uint64_
                          &st, err));
     BR_TRY(br_store_step_done(s, st, "cannot trim the journal of", err));
     BR_TRY(br_store_commit(s, NULL, err));
-    if (moved && *before && strcmp(before, file) != 0 && br_path(path, s->dir, before, err) == BR_OK)
+    /* A damaged row must not make us remove anything but a checkpoint. */
+    if (moved && br_checkpoint_name_ok(before) && strcmp(before, file) != 0 && br_path(path, s->dir, before, err) == BR_OK)
         s->io->unlink(s->io->ctx, path); /* else a leftover for sweep */
     return BR_OK;
 err:

@@ -712,6 +712,10 @@ int sim_stat(struct sim_disk *d, const char *path, struct br_io_stat *out)
     if (fault < 0)
         return leave(d, fault);
     struct name *e = find_name(&d->seen, path);
+    if (strcmp(path, "/sim") == 0) { /* where the disks are mounted */
+        *out = (struct br_io_stat){.mode = 0755, .is_dir = true};
+        return leave(d, 0);
+    }
     if (!e)
         return leave(d, -ENOENT);
     *out = (struct br_io_stat){.size = e->inode ? e->inode->size : 0, .mode = e->inode ? 0600 : 0700, .is_dir = !e->inode};

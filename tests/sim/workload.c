@@ -62,8 +62,8 @@ enum br_rc workload_digest(struct br_store *s, uint64_t *out, struct br_err *err
         " hex(r.hash), (SELECT hex(sz) FROM fts_messages_docsize WHERE id = m.content_id)"
         " FROM message_metadata m LEFT JOIN content c ON c.content_id = m.content_id LEFT JOIN content r ON r.content_id = m.raw_id"
         " LEFT JOIN slots l ON l.slot = m.slot AND l.seq_killed IS NULL ORDER BY 1, 2",
-        "SELECT p.channel_id, p.thread_ts, p.position, hex(c.hash), l.vector_checksum FROM passages p"
-        " LEFT JOIN content c USING(content_id) LEFT JOIN slots l ON l.slot = p.slot AND l.seq_killed IS NULL ORDER BY 1, 2, 3",
+        ("SELECT p.channel_id, p.thread_ts, p.position, hex(c.hash), l.vector_checksum FROM passages p"
+         " LEFT JOIN content c USING(content_id) LEFT JOIN slots l ON l.slot = p.slot AND l.seq_killed IS NULL ORDER BY 1, 2, 3"),
         "SELECT * FROM reactions ORDER BY channel_id, ts, name",
         "SELECT * FROM deleted_messages ORDER BY channel_id, ts",
         "SELECT * FROM dirty_threads ORDER BY channel_id, thread_ts",
