@@ -42,7 +42,8 @@ static void at_change(void *ctx, uint64_t change)
         return;
     struct cut *cut = &c->queue[c->n++];
     *cut = (struct cut){.acked = c->w->acked, .committing = c->w->committing, .change = change, .seed = mix(&c->random)};
-    cut->disk = sim_disk_cut(c->w->disk, cut->seed, (enum sim_cut)(cut->seed >> 32) % SIM_CUTS);
+    unsigned kinds = c->w->erasing ? SIM_GARBAGE : SIM_CUTS; /* see storage/store_erase.c: noise is then for repair */
+    cut->disk = sim_disk_cut(c->w->disk, cut->seed, (enum sim_cut)((cut->seed >> 32) % kinds));
 }
 
 static void explain(const struct cutter *c, const struct cut *cut, const char *problem)
@@ -64,7 +65,7 @@ static void examine_queue(struct cutter *c);
 static void go_on(struct cutter *c, const struct cut *cut, uint64_t seen)
 {
     struct workload w;
-    struct cutter next = {.w = &w, .random = cut->seed, .workload_seed = c->workload_seed, .one_in = 40, .depth = c->depth + 1};
+    struct cutter next = {.w = &w, .random = cut->seed, .workload_seed = c->workload_seed, .one_in = 200, .depth = c->depth + 1};
     workload_init(&w, cut->disk, cut->seed);
     w.states[0] = 0;
     w.states[1] = seen;

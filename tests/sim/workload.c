@@ -2,6 +2,8 @@
 #include "sim/workload.h"
 
 #include "store_int.h"
+#include "store_upkeep.h"
+#include "../../engine/upkeep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -255,6 +257,40 @@ err:
     return rc;
 }
 
+/* Deletes for good: the deletion is a commit like others, the erasing after it changes nothing that a reader can tell. */
+static enum br_rc step_erase(struct workload *w)
+{
+    struct br_home home = {.io = sim_disk_io(w->disk)};
+    enum br_rc rc;
+    bool deleted;
+    w->committing = true;
+    BR_TRY(br_store_begin(w->store, &w->err));
+    rc = br_store_erasing(w->store, &w->err);
+    for (int i = 0; i < 3 && rc == BR_OK; i++)
+        rc = br_slack_delete_message(w->store, CHANNEL, TS(draw(w, MESSAGES)), TS(2000), &deleted, &w->err);
+    if (rc != BR_OK)
+        br_store_rollback(w->store);
+    BR_TRY(rc);
+    BR_TRY(acknowledge(w));
+    w->erasing = true;
+    BR_TRY(br_erase_finish(&home, w->store, &w->graph, &w->err));
+err:
+    w->erasing = false;
+    return rc;
+}
+
+static enum br_rc step_compact(struct workload *w)
+{
+    enum br_rc rc;
+    BR_TRY(br_slack_compact(w->store, NULL, NULL, &w->err));
+    br_graph_close(&w->graph);
+    BR_TRY(step_graph(w));
+    br_store_sweep(w->store);
+    BR_TRY(br_store_vacuum(w->store, &w->err));
+err:
+    return rc;
+}
+
 enum br_rc workload_step(struct workload *w, unsigned step)
 {
     enum br_rc rc;
@@ -263,7 +299,7 @@ enum br_rc workload_step(struct workload *w, unsigned step)
     if (step == 0)
         return step_create(w);
     BR_TRY(open_store(w));
-    switch (draw(w, 8)) {
+    switch (draw(w, 10)) {
     case 0:
         BR_TRY(step_rollback(w));
         break;
@@ -277,6 +313,12 @@ enum br_rc workload_step(struct workload *w, unsigned step)
     case 3:
     case 4:
         BR_TRY(step_passages(w));
+        break;
+    case 5:
+        BR_TRY(step_erase(w));
+        break;
+    case 6:
+        BR_TRY(step_compact(w));
         break;
     default:
         BR_TRY(step_batch(w));

@@ -1,5 +1,5 @@
 /* workload.h - a seeded life of one workspace, on a simulated disk or a real one: batches, edits, deletions, threads cut into passages,
- * rollbacks, graph checkpoints, closing and opening. After every acknowledged commit the state a reader can tell is known by a digest. */
+ * rollbacks, graph checkpoints, erasing, compacting, closing and opening. After every acknowledged commit the state a reader can tell is known by a digest. */
 #ifndef BR_SIM_WORKLOAD_H
 #define BR_SIM_WORKLOAD_H
 
@@ -20,6 +20,7 @@ struct workload {
     uint64_t states[WORK_STATES]; /* digests; [0]: no workspace, [1]: an empty one, ... */
     size_t acked;                 /* the state that was acknowledged last */
     bool committing;              /* the step under way may acknowledge one more state */
+    bool erasing;                 /* logs are being written below their tails: the one place where a sector turned to noise costs live bytes */
     struct br_err err;            /* of the step that failed */
 };
 
