@@ -101,7 +101,6 @@ _Noreturn __attribute__((format(printf, 1, 2))) static void complain(const char 
 static struct {
     char dir[1024], ws[512], acks[1200], sights[1200];
     uint64_t seed, after[LIFE + 1]; /* digests after so many steps */
-    uint32_t begin;                 /* the step the next writer begins with */
 } life;
 
 /* What a reader saw: one record each time it looked. */
@@ -152,12 +151,36 @@ static uint32_t acked(void)
     return n;
 }
 
+/* How many steps the store has in it: those noted, or the one that was under way too. It may have reached the write-ahead log and not its index;
+ * then it is not there for whoever uses the index, and comes to life when that is made anew. A writer's first transaction settles it. */
+static uint32_t settle(struct workload *w)
+{
+    uint32_t done = acked();
+    uint64_t now = 0;
+    enum br_rc rc = br_store_open(&br_io_posix, life.ws, BR_STORE_WRITE, &w->store, &w->err);
+    if (rc == BR_E_NOTFOUND && done == 0)
+        return 0;
+    if (rc == BR_OK)
+        rc = br_store_begin(w->store, &w->err);
+    if (rc == BR_OK) {
+        br_store_rollback(w->store);
+        rc = workload_digest(w->store, &now, &w->err);
+    }
+    workload_close(w);
+    if (rc != BR_OK)
+        complain("%s", w->err.msg);
+    if (now != life.after[done] && (done == LIFE || now != life.after[++done]))
+        complain("the store is in no state that was acknowledged or under way");
+    return done;
+}
+
 static void write_on(void)
 {
     static struct workload w;
     workload_init_at(&w, &br_io_posix, life.ws, 0);
-    append_to(life.acks, &life.begin, 4);
-    for (uint32_t step = life.begin; step < LIFE; step++) {
+    uint32_t begin = settle(&w);
+    append_to(life.acks, &begin, 4);
+    for (uint32_t step = begin; step < LIFE; step++) {
         w.random = seed_of_step(step);
         if (workload_step(&w, step) != BR_OK)
             complain("step %u: %s", step, w.err.msg);
@@ -262,7 +285,6 @@ static void check_rest(void)
     const char *problem = workload_examine_at(&br_io_posix, life.ws, &life.after[done], done < LIFE ? 2 : 1, &seen);
     if (problem)
         fail_msg("life %llu, after %u steps: the workspace %s", (unsigned long long)life.seed, done, problem);
-    life.begin = seen == life.after[done] ? done : done + 1;
 }
 
 static void begin_life(uint64_t number)
@@ -284,7 +306,7 @@ static size_t end_life(pid_t *writer, pid_t *reader)
     if (*reader)
         kill_it(reader, "reader");
     check_rest();
-    assert_int_equal(life.begin, LIFE);
+    assert_int_equal(acked(), LIFE);
     size_t looks = check_sights();
     e2e_remove_tree(life.dir);
     return looks;
