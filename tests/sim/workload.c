@@ -260,7 +260,7 @@ err:
 /* Deletes for good: the deletion is a commit like others, the erasing after it changes nothing that a reader can tell. */
 static enum br_rc step_erase(struct workload *w)
 {
-    struct br_home home = {.io = sim_disk_io(w->disk)};
+    struct br_home home = {.io = w->io};
     enum br_rc rc;
     bool deleted;
     w->committing = true;
