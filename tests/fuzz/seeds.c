@@ -119,6 +119,31 @@ static void json_seeds(void)
                       "\"files\":[{\"id\":\"F1\",\"title\":\"t\",\"name\":\"n\",\"preview\":\"p\"}]}");
 }
 
+/* Every kind of block and element the renderer knows, a few to a seed. */
+static void block_seeds(void)
+{
+    static const char *const blocks[] = {
+        "{\"type\":\"header\",\"text\":{\"type\":\"plain_text\",\"text\":\"h\"}},{\"type\":\"divider\"},{\"type\":\"context\",\"elements\":[{\"type\":\"mrkdwn\","
+        "\"text\":\"*c*\"},{\"type\":\"image\",\"alt_text\":\"a\"}]}",
+        "{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\",\"text\":\"s\"},\"fields\":[{\"type\":\"mrkdwn\",\"text\":\"f\"}],\"accessory\":{\"type\":\"button\",\"text\":{"
+        "\"type\":\"plain_text\",\"text\":\"b\"},\"url\":\"https://b\"}}",
+        "{\"type\":\"actions\",\"elements\":[{\"type\":\"static_select\",\"placeholder\":{\"type\":\"plain_text\",\"text\":\"p\"},\"options\":[]}]},{\"type\":\"image\","
+        "\"title\":{\"type\":\"plain_text\",\"text\":\"i\"},\"alt_text\":\"x\",\"image_url\":\"https://i\"},{\"type\":\"video\",\"title\":{\"text\":\"v\"},\"title_url\":"
+        "\"https://v\",\"description\":{\"text\":\"d\"}},{\"type\":\"file\",\"external_id\":\"e\"}",
+        "{\"type\":\"rich_text\",\"elements\":[{\"type\":\"rich_text_quote\",\"elements\":[{\"type\":\"broadcast\",\"range\":\"here\"},{\"type\":\"usergroup\","
+        "\"usergroup_id\":\"S1\"},{\"type\":\"channel\",\"channel_id\":\"C1\"},{\"type\":\"date\",\"timestamp\":1704103201,\"format\":\"{date}\",\"fallback\":\"f\"},{"
+        "\"type\":\"color\",\"value\":\"#fff\"},{\"type\":\"team\",\"team_id\":\"T1\"}]}]}",
+        "{\"type\":\"table\",\"rows\":[[{\"type\":\"raw_text\",\"text\":\"x\"},{\"type\":\"rich_text\",\"elements\":[{\"type\":\"rich_text_section\",\"elements\":[{\"type\":"
+        "\"text\",\"text\":\"y\",\"style\":{\"code\":true,\"strike\":true,\"italic\":true}}]}]}]]},{\"type\":\"markdown\",\"text\":\"# m\"},{\"type\":\"input\",\"label\":{"
+        "\"text\":\"l\"},\"element\":{}}"};
+    for (size_t i = 0; i < BR_COUNT(blocks); i++) {
+        char text[2000], name[32];
+        snprintf(text, sizeof text, "%s,\"blocks\":[%s]}", MESSAGE, blocks[i]);
+        snprintf(name, sizeof name, "blocks-%zu", i);
+        seed_text("render", name, text);
+    }
+}
+
 /* ---- logs and graph ---- */
 
 static void number(struct br_buf *b, uint64_t v, size_t bytes)
@@ -315,6 +340,7 @@ int main(int argc, char **argv)
     out_dir = argv[2];
     torture_seeds(argv[1]);
     json_seeds();
+    block_seeds();
     log_seeds();
     graph_seed("small", 8, 4, 24, 3);
     graph_seed("walked", 16, 4, 40, 7);
