@@ -59,6 +59,9 @@ static const struct table *tables_of(sqlite3 *db, size_t *n)
             read_columns(db, t);
         }
         sqlite3_finalize(st);
+        BR_ASSERT(count < TABLES_MAX);
+        tables[count] = (struct table){.name = "sqlite_schema"}; /* what the tables are is in a table, too */
+        read_columns(db, &tables[count++]);
     }
     *n = count;
     return tables;
@@ -120,7 +123,7 @@ static void change(const struct fuzz_home *h, struct fuzz_input *in)
     snprintf(path, sizeof path, "%s/metadata.db", h->dir);
     if (rows) {
         BR_ASSERT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, sim_vfs_name()) == SQLITE_OK);
-        sqlite3_exec(db, "PRAGMA ignore_check_constraints=ON; BEGIN", NULL, NULL, NULL);
+        sqlite3_exec(db, "PRAGMA ignore_check_constraints=ON; PRAGMA writable_schema=ON; BEGIN", NULL, NULL, NULL);
         for (size_t i = 0; i < rows && in->left; i++)
             change_row(db, in);
         sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);

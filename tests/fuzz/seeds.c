@@ -248,6 +248,24 @@ static void metadata_seeds(void)
 {
     seed("metadata", "sound", "\0", 1);
     seed("metadata", "sound-written", "\3", 1);
+    /* A table that is a view: sqlite_schema is the last of the tables. */
+    for (unsigned row = 0; row < 40; row += 9) {
+        static const char view[] = "CREATE VIEW x AS SELECT 1, 2, 3";
+        struct br_buf b;
+        char name[32];
+        br_buf_init(&b, 1024);
+        br_buf_add(&b, "\1\3", 2);
+        for (int column = 0; column < 3; column++) {
+            const uint8_t head[] = {22, (uint8_t[]){0, 3, 4}[column], (uint8_t)row};
+            br_buf_add(&b, head, sizeof head);
+            br_buf_add(&b, column == 1 ? "\0\0" : column == 0 ? "\4\4view" : "\4\37", column == 1 ? 2 : column == 0 ? 6 : 2);
+            if (column == 2)
+                br_buf_adds(&b, view);
+        }
+        snprintf(name, sizeof name, "schema-%u", row);
+        seed("metadata", name, b.data, b.len);
+        br_buf_free(&b);
+    }
     for (unsigned t = 0; t < 24; t++)
         for (unsigned c = 0; c < 2; c++) {
             struct br_buf b;
