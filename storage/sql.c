@@ -79,6 +79,9 @@ enum br_rc br_sql_open(const struct br_io *io, const char *path, enum br_sql_mod
     sqlite3_busy_timeout(db, BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    /* We make neither: in a file that has some they would run someone else's statements, without end if they like. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     if (mode == BR_SQL_ALONE) { /* first: other pragmas read the file already */
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* a reader writes nothing */
         BR_TRY(br_sql_exec(db, "PRAGMA locking_mode=EXCLUSIVE", path, err));
@@ -113,6 +116,7 @@ static enum br_rc rc_of(int sqlite_code, int sys_errno)
         return BR_E_BUSY;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* our statements are right for our schema: this one is another */
         return BR_E_CORRUPT;
     case SQLITE_NOMEM:
         return BR_E_NOMEM;

@@ -109,7 +109,7 @@ static void change_row(sqlite3 *db, struct fuzz_input *in)
                  t->columns[column], t->key, t->key, t->name);
     if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK) {
         bind_value(st, in);
-        sqlite3_bind_int64(st, 2, (int64_t)(row % 48));
+        sqlite3_bind_int64(st, 2, (int64_t)(row % 64));
         sqlite3_step(st);
     }
     sqlite3_finalize(st);
