@@ -18,4 +18,19 @@
 #define BR_LIMIT_RESCAN_BYTES  (256u << 20) /* looked at in vain in one file before it is read more narrowly */
 #define BR_LIMIT_SCAN_POSTS    1000u        /* posts looked at to learn a workspace's team and domain */
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* small inputs reach the limits that stand for much data */
+#undef BR_LIMIT_MESSAGE_BYTES
+#undef BR_LIMIT_MESSAGE_VALUES
+#undef BR_LIMIT_LISTED_BYTES
+#undef BR_LIMIT_LISTED_VALUES
+#undef BR_LIMIT_JSON_DEPTH
+#undef BR_LIMIT_RESCAN_BYTES
+#define BR_LIMIT_MESSAGE_BYTES  2048u
+#define BR_LIMIT_MESSAGE_VALUES 200u
+#define BR_LIMIT_LISTED_BYTES   3072u
+#define BR_LIMIT_LISTED_VALUES  400u
+#define BR_LIMIT_JSON_DEPTH     40u
+#define BR_LIMIT_RESCAN_BYTES   16384u
+#endif
+
 #endif

@@ -34,7 +34,7 @@ void br_slack_set_free(struct br_slack_set *set)
     br_bitmap_free(&set->contents);
 }
 
-#define NUMBERS_MAX (INT64_C(1) << 31) /* as many as a graph can have nodes; a damaged row must not ask for all memory */
+#define NUMBERS_MAX (INT64_C(1) << 30) /* 128 MiB a set; a damaged row must not ask for all memory */
 
 static enum br_rc bitmap_new(struct br_store *s, struct br_bitmap *b, int64_t n, struct br_err *err)
 {

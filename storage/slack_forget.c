@@ -79,10 +79,10 @@ static enum br_rc drop_passages(struct br_store *s, const struct message_key *k,
 {
     enum br_rc rc;
     for (;;) {
-        struct br_slack_document d;
+        struct br_slack_document d = {0};
         sqlite3_stmt *st;
-        int64_t position;
-        bool found;
+        int64_t position = 0;
+        bool found = false;
         BR_TRY(find_passage(s, k, &position, &d, &found, err));
         if (!found)
             return BR_OK;

@@ -67,6 +67,9 @@ static void harden(sqlite3 *db, const struct br_guard *guard)
     sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    /* We make neither: in a file that has some they would run someone else's statements, without end if they like. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     br_guard_limits(db, guard != NULL);
     if (guard)
         br_guard_install(guard, db);
@@ -145,6 +148,7 @@ static enum br_rc rc_of(int sqlite_code, int sys_errno)
         return BR_E_BUSY;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* our statements are right for our schema: this one is another */
         return BR_E_CORRUPT;
     case SQLITE_NOMEM:
         return BR_E_NOMEM;

@@ -251,9 +251,15 @@ static enum br_rc emit(struct br_store *s, const struct changes *c, const char *
     sqlite3_bind_int64(st, 3, (int64_t)c->last);
     if (added)
         sqlite3_bind_int64(st, 4, first_slot);
+    int64_t least = 0;
     while (rc == BR_OK && (r = sqlite3_step(st)) == SQLITE_ROW) {
-        struct br_slot_change change = {.slot = (uint64_t)sqlite3_column_int64(st, 0), .added = added};
-        rc = c->cb(c->ctx, &change, err);
+        int64_t slot = sqlite3_column_int64(st, 0);
+        struct br_slot_change change = {.slot = (uint64_t)slot, .added = added};
+        if (slot < least || slot >= (int64_t)BR_SLOT_MAX) /* a damaged tree gives its rows in any order */
+            rc = br_fail(err, BR_E_CORRUPT, "%s/metadata.db: the slots of the journal make no sense", s->dir);
+        else
+            rc = c->cb(c->ctx, &change, err);
+        least = added ? slot + 1 : 0;
     }
     if (rc == BR_OK && r != SQLITE_DONE)
         rc = br_store_sql_fail(s, err, "cannot read the changes of");

@@ -117,16 +117,22 @@ static void add(float *restrict x, const float *restrict y, size_t n)
 
 static void softmax(float *p, size_t s, size_t padded)
 {
-    float most = p[0];
-    for (size_t i = 1; i < s; i++)
-        most = p[i] > most ? p[i] : most;
-    float lanes[LANES] = {0};
+    float lanes[LANES];
     for (size_t i = s; i < padded; i++)
         p[i] = -1e30f;
+    for (size_t l = 0; l < LANES; l++)
+        lanes[l] = p[l];
+    for (size_t i = LANES; i < padded; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lanes[l] = p[i + l] > lanes[l] ? p[i + l] : lanes[l];
+    float most = lanes[0];
+    for (size_t l = 1; l < LANES; l++)
+        most = lanes[l] > most ? lanes[l] : most;
     for (size_t i = 0; i < padded; i++)
         p[i] = exp_fast(p[i] - most);
     for (size_t i = s; i < padded; i++)
         p[i] = 0;
+    memset(lanes, 0, sizeof lanes);
     for (size_t i = 0; i < padded; i += LANES)
         for (size_t l = 0; l < LANES; l++)
             lanes[l] += p[i + l];
@@ -135,40 +141,72 @@ static void softmax(float *p, size_t s, size_t padded)
         p[i] *= inv;
 }
 
-/* Four query rows at a time against all keys of a head; keys are transposed once per head. */
+/* 16 floats; the compiler makes of them what the instruction set has. Element by element, so every set gives the same sums. */
+typedef float lane16 __attribute__((vector_size(64)));
+
+static inline lane16 load16(const float *p)
+{
+    lane16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+#define QUERY_ROWS 4
+
+/* p[r][i] = q[r] . k[i], scaled: 16 keys of four query rows stay in registers while the dimensions go by. */
+static inline void scores(const float *const q[QUERY_ROWS], const float *restrict kt, size_t padded, size_t head_dim, float scale,
+                          float *restrict p)
+{
+    for (size_t i = 0; i < padded; i += 16) {
+        lane16 a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0};
+        for (size_t d = 0; d < head_dim; d++) {
+            lane16 k = load16(kt + d * padded + i);
+            a0 += k * (q[0][d] * scale);
+            a1 += k * (q[1][d] * scale);
+            a2 += k * (q[2][d] * scale);
+            a3 += k * (q[3][d] * scale);
+        }
+        memcpy(p + i, &a0, sizeof a0);
+        memcpy(p + padded + i, &a1, sizeof a1);
+        memcpy(p + 2 * padded + i, &a2, sizeof a2);
+        memcpy(p + 3 * padded + i, &a3, sizeof a3);
+    }
+}
+
+/* out[r] = sum of p[r][i] v[i], 16 dimensions at a time. */
+static inline void weigh(const float *restrict p, size_t s, size_t padded, const float *v, size_t stride, size_t head_dim, size_t rows,
+                         float *restrict out, size_t out_stride)
+{
+    for (size_t d = 0; d < head_dim; d += 16) {
+        lane16 a[QUERY_ROWS] = {{0}};
+        size_t n = head_dim - d < 16 ? head_dim - d : 16;
+        for (size_t i = 0; i < s; i++) {
+            lane16 x = {0};
+            if (n == 16)
+                x = load16(v + i * stride + d);
+            else
+                memcpy(&x, v + i * stride + d, n * sizeof(float));
+            a[0] += x * p[i];
+            a[1] += x * p[padded + i];
+            a[2] += x * p[2 * padded + i];
+            a[3] += x * p[3 * padded + i];
+        }
+        for (size_t r = 0; r < rows; r++)
+            memcpy(out + r * out_stride + d, &a[r], n * sizeof(float));
+    }
+}
+
+/* Four query rows at a time against all keys of a head; keys are transposed once per head. A short last block repeats its first row. */
 static void attend_rows(const float *q, size_t rows, size_t stride, const float *restrict kt, const float *v, size_t s, size_t padded,
                         size_t head_dim, float scale, float *restrict p, float *out, size_t out_stride)
 {
-    for (size_t r = 0; r < rows; r++) {
-        memset(p + r * padded, 0, padded * sizeof *p);
-    }
-    for (size_t d = 0; d < head_dim; d++) {
-        const float *restrict k = kt + d * padded;
-        float q0 = q[d] * scale;
-        float q1 = rows > 1 ? q[stride + d] * scale : 0;
-        float q2 = rows > 2 ? q[2 * stride + d] * scale : 0;
-        float q3 = rows > 3 ? q[3 * stride + d] * scale : 0;
-        float *restrict p0 = p, *restrict p1 = p + padded, *restrict p2 = p + 2 * padded, *restrict p3 = p + 3 * padded;
-        for (size_t i = 0; i < padded; i++) {
-            p0[i] += q0 * k[i];
-            p1[i] += q1 * k[i];
-            p2[i] += q2 * k[i];
-            p3[i] += q3 * k[i];
-        }
-    }
-    for (size_t r = 0; r < rows; r++) {
-        float *restrict o = out + r * out_stride;
-        const float *restrict w = p + r * padded;
+    const float *row[QUERY_ROWS];
+    for (size_t r = 0; r < QUERY_ROWS; r++)
+        row[r] = q + (r < rows ? r : 0) * stride;
+    scores(row, kt, padded, head_dim, scale, p);
+    for (size_t r = 0; r < QUERY_ROWS; r++)
         softmax(p + r * padded, s, padded);
-        float sum[128] = {0};
-        for (size_t i = 0; i < s; i++) {
-            const float *restrict row = v + i * stride;
-            float weight = w[i];
-            for (size_t d = 0; d < head_dim; d++)
-                sum[d] += weight * row[d];
-        }
-        memcpy(o, sum, head_dim * sizeof *o);
-    }
+    weigh(p, s, padded, v, stride, head_dim, rows, out, out_stride);
 }
 
 static void attention(const float *qkv, size_t s, size_t heads, size_t head_dim, float *out, float *scratch)

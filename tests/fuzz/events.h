@@ -11,6 +11,7 @@
 
 struct fuzz_counts {
     uint64_t events, warnings, text_bytes;
+    bool damaged; /* an element could not be read */
 };
 
 /* Text that may be stored: UTF-8 (NUL cannot be in it). */
@@ -113,6 +114,7 @@ static inline void fuzz_warn(void *ctx, enum br_warning w, uint64_t n, const cha
     (void)where;
     BR_ASSERT(w < BR_WARN_COUNT);
     k->warnings += n;
+    k->damaged |= w == BR_WARN_BAD_JSON || w == BR_WARN_DEEP_JSON;
 }
 
 static inline void fuzz_progress(void *ctx, uint64_t done, uint64_t total)

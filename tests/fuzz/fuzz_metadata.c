@@ -59,6 +59,9 @@ static const struct table *tables_of(sqlite3 *db, size_t *n)
             read_columns(db, t);
         }
         sqlite3_finalize(st);
+        BR_ASSERT(count < TABLES_MAX);
+        tables[count] = (struct table){.name = "sqlite_schema"}; /* what the tables are is in a table, too */
+        read_columns(db, &tables[count++]);
     }
     *n = count;
     return tables;
@@ -106,7 +109,7 @@ static void change_row(sqlite3 *db, struct fuzz_input *in)
                  t->columns[column], t->key, t->key, t->name);
     if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK) {
         bind_value(st, in);
-        sqlite3_bind_int64(st, 2, (int64_t)(row % 48));
+        sqlite3_bind_int64(st, 2, (int64_t)(row % 64));
         sqlite3_step(st);
     }
     sqlite3_finalize(st);
@@ -120,7 +123,7 @@ static void change(const struct fuzz_home *h, struct fuzz_input *in)
     snprintf(path, sizeof path, "%s/metadata.db", h->dir);
     if (rows) {
         BR_ASSERT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, sim_vfs_name()) == SQLITE_OK);
-        sqlite3_exec(db, "PRAGMA ignore_check_constraints=ON; BEGIN", NULL, NULL, NULL);
+        sqlite3_exec(db, "PRAGMA ignore_check_constraints=ON; PRAGMA writable_schema=ON; BEGIN", NULL, NULL, NULL);
         for (size_t i = 0; i < rows && in->left; i++)
             change_row(db, in);
         sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
@@ -232,16 +235,35 @@ static void read_all(struct br_home *home, bool deep)
     br_workspace_close(ws);
 }
 
-/* The next import: a message, an edit, a deletion, the graph. Refused or done, but never more. */
+static float vector[FUZZ_DIM] = {1};
+
+static enum br_rc put_passages(struct br_store *s, struct br_err *err)
+{
+    struct br_slack_thread_key keys[3];
+    struct br_slack_passage p[] = {{.text = "ada: changed", .text_len = 12, .vector = vector}, {.text = "bob: other", .text_len = 10, .vector = vector}};
+    size_t n;
+    enum br_rc rc = br_slack_dirty_threads(s, keys, BR_COUNT(keys), &n, err);
+    for (size_t i = 0; i < n && rc == BR_OK; i++) {
+        p[0].first_ts = p[0].last_ts = p[1].first_ts = p[1].last_ts = keys[i].thread_ts;
+        rc = br_slack_put_passages(s, &keys[i], p, 1 + i % 2, err);
+    }
+    return rc;
+}
+
+/* The next import: new messages, edits, replies, a tombstone, a deletion, passages, the graph. Refused or done, but never more. */
 static void write_some(const struct fuzz_home *h)
 {
-    static float vector[FUZZ_DIM] = {1};
+    static const char *const reactors[] = {"U0BOB00001"};
+    static const struct br_slack_reaction reaction = {.name = "eyes", .folded = "eyes", .count = 1, .users = reactors, .n_users = 1};
+    static const struct br_slack_file file = {.id = "F2", .name = "b"};
+    static const struct br_slack_channel channel = {.id = "C0GENERAL1", .name = "renamed", .freshness = 9};
     struct br_store *s;
     struct br_graph g = {0};
     struct br_err err = {0};
     enum br_slack_outcome outcome;
     enum br_rc rc = br_store_open(h->home->io, h->dir, BR_STORE_WRITE, &s, &err);
-    bool deleted;
+    bool deleted, wants, found;
+    float copy[BR_DIM_MAX]; /* dim is what the row says */
     if (rc != BR_OK)
         return;
     br_store_sweep(s);
@@ -250,14 +272,25 @@ static void write_some(const struct fuzz_home *h)
                                      .ts = 1704103200000100 + i * 4000000,
                                      .user_id = "U0ADA00001",
                                      .edited_ts = 1704203200000100,
-                                     .text = "changed",
-                                     .text_len = 7,
+                                     .thread_ts = i % 2 ? 1704103200000100 + i : 0,
+                                     .cls = i == 3 ? BR_MSG_TOMBSTONE : BR_MSG_CONTENT,
+                                     .reactions = &reaction,
+                                     .n_reactions = (size_t)i % 2,
+                                     .files = &file,
+                                     .n_files = i == 2,
+                                     .freshness = 1705000000000000,
+                                     .text = i ? "changed" : "the build broke again 0",
+                                     .text_len = i ? 7 : 23,
                                      .raw = "{}",
                                      .raw_len = 2,
-                                     .needs_vector = true};
+                                     .needs_vector = i != 3};
         BR_TRY(br_store_begin(s, &err));
-        BR_TRY(br_slack_put_message(s, &m, vector, &outcome, &err));
+        BR_TRY(br_slack_put_channel(s, &channel, &err));
+        BR_TRY(br_slack_wants_vector(s, &m, &wants, &err));
+        BR_TRY(br_slack_put_message(s, &m, m.needs_vector ? vector : NULL, &outcome, &err));
         BR_TRY(br_slack_delete_message(s, "C0RANDOM01", m.ts + 2000000, m.ts + 9000000, &deleted, &err));
+        BR_TRY(put_passages(s, &err));
+        BR_TRY(br_store_vector_of_text(s, m.text, m.text_len, copy, &found, &err));
         BR_TRY(br_store_commit(s, NULL, &err));
     }
     br_graph_open(&g, h->home->io, s, NULL);

@@ -119,6 +119,31 @@ static void json_seeds(void)
                       "\"files\":[{\"id\":\"F1\",\"title\":\"t\",\"name\":\"n\",\"preview\":\"p\"}]}");
 }
 
+/* Every kind of block and element the renderer knows, a few to a seed. */
+static void block_seeds(void)
+{
+    static const char *const blocks[] = {
+        "{\"type\":\"header\",\"text\":{\"type\":\"plain_text\",\"text\":\"h\"}},{\"type\":\"divider\"},{\"type\":\"context\",\"elements\":[{\"type\":\"mrkdwn\","
+        "\"text\":\"*c*\"},{\"type\":\"image\",\"alt_text\":\"a\"}]}",
+        "{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\",\"text\":\"s\"},\"fields\":[{\"type\":\"mrkdwn\",\"text\":\"f\"}],\"accessory\":{\"type\":\"button\",\"text\":{"
+        "\"type\":\"plain_text\",\"text\":\"b\"},\"url\":\"https://b\"}}",
+        "{\"type\":\"actions\",\"elements\":[{\"type\":\"static_select\",\"placeholder\":{\"type\":\"plain_text\",\"text\":\"p\"},\"options\":[]}]},{\"type\":\"image\","
+        "\"title\":{\"type\":\"plain_text\",\"text\":\"i\"},\"alt_text\":\"x\",\"image_url\":\"https://i\"},{\"type\":\"video\",\"title\":{\"text\":\"v\"},\"title_url\":"
+        "\"https://v\",\"description\":{\"text\":\"d\"}},{\"type\":\"file\",\"external_id\":\"e\"}",
+        "{\"type\":\"rich_text\",\"elements\":[{\"type\":\"rich_text_quote\",\"elements\":[{\"type\":\"broadcast\",\"range\":\"here\"},{\"type\":\"usergroup\","
+        "\"usergroup_id\":\"S1\"},{\"type\":\"channel\",\"channel_id\":\"C1\"},{\"type\":\"date\",\"timestamp\":1704103201,\"format\":\"{date}\",\"fallback\":\"f\"},{"
+        "\"type\":\"color\",\"value\":\"#fff\"},{\"type\":\"team\",\"team_id\":\"T1\"}]}]}",
+        "{\"type\":\"table\",\"rows\":[[{\"type\":\"raw_text\",\"text\":\"x\"},{\"type\":\"rich_text\",\"elements\":[{\"type\":\"rich_text_section\",\"elements\":[{\"type\":"
+        "\"text\",\"text\":\"y\",\"style\":{\"code\":true,\"strike\":true,\"italic\":true}}]}]}]]},{\"type\":\"markdown\",\"text\":\"# m\"},{\"type\":\"input\",\"label\":{"
+        "\"text\":\"l\"},\"element\":{}}"};
+    for (size_t i = 0; i < BR_COUNT(blocks); i++) {
+        char text[2000], name[32];
+        snprintf(text, sizeof text, "%s,\"blocks\":[%s]}", MESSAGE, blocks[i]);
+        snprintf(name, sizeof name, "blocks-%zu", i);
+        seed_text("render", name, text);
+    }
+}
+
 /* ---- logs and graph ---- */
 
 static void number(struct br_buf *b, uint64_t v, size_t bytes)
@@ -223,6 +248,24 @@ static void metadata_seeds(void)
 {
     seed("metadata", "sound", "\0", 1);
     seed("metadata", "sound-written", "\3", 1);
+    /* A table that is a view: sqlite_schema is the last of the tables. */
+    for (unsigned row = 0; row < 40; row += 9) {
+        static const char view[] = "CREATE VIEW x AS SELECT 1, 2, 3";
+        struct br_buf b;
+        char name[32];
+        br_buf_init(&b, 1024);
+        br_buf_add(&b, "\1\3", 2);
+        for (int column = 0; column < 3; column++) {
+            const uint8_t head[] = {22, (uint8_t[]){0, 3, 4}[column], (uint8_t)row};
+            br_buf_add(&b, head, sizeof head);
+            br_buf_add(&b, column == 1 ? "\0\0" : column == 0 ? "\4\4view" : "\4\37", column == 1 ? 2 : column == 0 ? 6 : 2);
+            if (column == 2)
+                br_buf_adds(&b, view);
+        }
+        snprintf(name, sizeof name, "schema-%u", row);
+        seed("metadata", name, b.data, b.len);
+        br_buf_free(&b);
+    }
     for (unsigned t = 0; t < 24; t++)
         for (unsigned c = 0; c < 2; c++) {
             struct br_buf b;
@@ -315,6 +358,7 @@ int main(int argc, char **argv)
     out_dir = argv[2];
     torture_seeds(argv[1]);
     json_seeds();
+    block_seeds();
     log_seeds();
     graph_seed("small", 8, 4, 24, 3);
     graph_seed("walked", 16, 4, 40, 7);
