@@ -141,72 +141,94 @@ static void softmax(float *p, size_t s, size_t padded)
         p[i] *= inv;
 }
 
-/* 16 floats; the compiler makes of them what the instruction set has. Element by element, so every set gives the same sums. */
-typedef float lane16 __attribute__((vector_size(64)));
-
-static inline lane16 load16(const float *p)
-{
-    lane16 v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
+/* Eight floats; the compiler makes of them what the instruction set has. Element by element, so every set gives the same sums. */
+typedef float lane8 __attribute__((vector_size(32)));
 
 #define QUERY_ROWS 4
 
-/* p[r][i] = q[r] . k[i], scaled: 16 keys of four query rows stay in registers while the dimensions go by. */
-static inline void scores(const float *const q[QUERY_ROWS], const float *restrict kt, size_t padded, size_t head_dim, float scale,
-                          float *restrict p)
+/* p[r][i] = q[r] . k[i]: 16 keys of four query rows stay in registers while the dimensions go by. q is scaled: [dimension][row]. */
+static inline void scores(const float *restrict q, const float *restrict kt, size_t padded, size_t head_dim, float *restrict p)
 {
     for (size_t i = 0; i < padded; i += 16) {
-        lane16 a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0};
+        lane8 a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0}, b0 = {0}, b1 = {0}, b2 = {0}, b3 = {0};
         for (size_t d = 0; d < head_dim; d++) {
-            lane16 k = load16(kt + d * padded + i);
-            a0 += k * (q[0][d] * scale);
-            a1 += k * (q[1][d] * scale);
-            a2 += k * (q[2][d] * scale);
-            a3 += k * (q[3][d] * scale);
+            const float *w = q + d * QUERY_ROWS;
+            lane8 k, l;
+            memcpy(&k, kt + d * padded + i, sizeof k);
+            memcpy(&l, kt + d * padded + i + 8, sizeof l);
+            a0 += k * w[0];
+            b0 += l * w[0];
+            a1 += k * w[1];
+            b1 += l * w[1];
+            a2 += k * w[2];
+            b2 += l * w[2];
+            a3 += k * w[3];
+            b3 += l * w[3];
         }
         memcpy(p + i, &a0, sizeof a0);
+        memcpy(p + i + 8, &b0, sizeof b0);
         memcpy(p + padded + i, &a1, sizeof a1);
+        memcpy(p + padded + i + 8, &b1, sizeof b1);
         memcpy(p + 2 * padded + i, &a2, sizeof a2);
+        memcpy(p + 2 * padded + i + 8, &b2, sizeof b2);
         memcpy(p + 3 * padded + i, &a3, sizeof a3);
+        memcpy(p + 3 * padded + i + 8, &b3, sizeof b3);
     }
 }
 
-/* out[r] = sum of p[r][i] v[i], 16 dimensions at a time. */
-static inline void weigh(const float *restrict p, size_t s, size_t padded, const float *v, size_t stride, size_t head_dim, size_t rows,
-                         float *restrict out, size_t out_stride)
+/* out[r] = sum of p[r][i] v[i], for 16 dimensions from d on. */
+static inline void weigh16(const float *restrict p, size_t s, size_t padded, const float *restrict v, size_t stride, size_t rows,
+                           float *restrict out, size_t out_stride)
 {
-    for (size_t d = 0; d < head_dim; d += 16) {
-        lane16 a[QUERY_ROWS] = {{0}};
-        size_t n = head_dim - d < 16 ? head_dim - d : 16;
-        for (size_t i = 0; i < s; i++) {
-            lane16 x = {0};
-            if (n == 16)
-                x = load16(v + i * stride + d);
-            else
-                memcpy(&x, v + i * stride + d, n * sizeof(float));
-            a[0] += x * p[i];
-            a[1] += x * p[padded + i];
-            a[2] += x * p[2 * padded + i];
-            a[3] += x * p[3 * padded + i];
-        }
-        for (size_t r = 0; r < rows; r++)
-            memcpy(out + r * out_stride + d, &a[r], n * sizeof(float));
+    lane8 a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0}, b0 = {0}, b1 = {0}, b2 = {0}, b3 = {0};
+    for (size_t i = 0; i < s; i++, v += stride) {
+        lane8 x, y;
+        memcpy(&x, v, sizeof x);
+        memcpy(&y, v + 8, sizeof y);
+        float w0 = p[i], w1 = p[padded + i], w2 = p[2 * padded + i], w3 = p[3 * padded + i];
+        a0 += x * w0;
+        b0 += y * w0;
+        a1 += x * w1;
+        b1 += y * w1;
+        a2 += x * w2;
+        b2 += y * w2;
+        a3 += x * w3;
+        b3 += y * w3;
     }
+    const lane8 all[QUERY_ROWS][2] = {{a0, b0}, {a1, b1}, {a2, b2}, {a3, b3}};
+    for (size_t r = 0; r < rows; r++)
+        memcpy(out + r * out_stride, all[r], sizeof all[r]);
+}
+
+/* The same for what is left of a head whose size is no multiple of 16. */
+static inline void weigh_rest(const float *restrict p, size_t s, size_t padded, const float *restrict v, size_t stride, size_t n, size_t rows,
+                              float *restrict out, size_t out_stride)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t d = 0; d < n; d++) {
+            float sum = 0;
+            for (size_t i = 0; i < s; i++)
+                sum += v[i * stride + d] * p[r * padded + i];
+            out[r * out_stride + d] = sum;
+        }
 }
 
 /* Four query rows at a time against all keys of a head; keys are transposed once per head. A short last block repeats its first row. */
 static void attend_rows(const float *q, size_t rows, size_t stride, const float *restrict kt, const float *v, size_t s, size_t padded,
                         size_t head_dim, float scale, float *restrict p, float *out, size_t out_stride)
 {
-    const float *row[QUERY_ROWS];
-    for (size_t r = 0; r < QUERY_ROWS; r++)
-        row[r] = q + (r < rows ? r : 0) * stride;
-    scores(row, kt, padded, head_dim, scale, p);
+    float scaled[128 * QUERY_ROWS];
+    for (size_t d = 0; d < head_dim; d++)
+        for (size_t r = 0; r < QUERY_ROWS; r++)
+            scaled[d * QUERY_ROWS + r] = q[(r < rows ? r : 0) * stride + d] * scale;
+    scores(scaled, kt, padded, head_dim, p);
     for (size_t r = 0; r < QUERY_ROWS; r++)
         softmax(p + r * padded, s, padded);
-    weigh(p, s, padded, v, stride, head_dim, rows, out, out_stride);
+    size_t d = 0;
+    for (; d + 16 <= head_dim; d += 16)
+        weigh16(p, s, padded, v + d, stride, rows, out + d, out_stride);
+    if (d < head_dim)
+        weigh_rest(p, s, padded, v + d, stride, head_dim - d, rows, out + d, out_stride);
 }
 
 static void attention(const float *qkv, size_t s, size_t heads, size_t head_dim, float *out, float *scratch)

@@ -27,7 +27,7 @@ struct br_math {
 };
 #define BR_ATTENTION_SCRATCH(s, head_dim) ((size_t)(head_dim) * (((s) + 15) & ~(size_t)15) + 8 * (((s) + 15) & ~(size_t)15))
 
-extern const struct br_math br_math_scalar, br_math_avx2, br_math_avx512;
+extern const struct br_math br_math_scalar, br_math_avx2;
 const struct br_math *br_math_pick(void);
 
 #endif

@@ -40,9 +40,7 @@ const struct br_gemm *br_gemm_pick(void)
 const struct br_math *br_math_pick(void)
 {
 #if defined(__x86_64__)
-    if (wanted("avx512vnni"))
-        return &br_math_avx512;
-    if (wanted("avx2"))
+    if (wanted("avx512vnni") || wanted("avx2"))
         return &br_math_avx2;
 #endif
     return &br_math_scalar;
