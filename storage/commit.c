@@ -75,14 +75,27 @@ static enum br_rc cut_wal(struct br_store *s, int64_t size, struct br_err *err)
     return r < 0 ? br_fail_errno(err, -r, "cannot cut %s", path) : BR_OK;
 }
 
+/* Valid frames of the WAL. A passive checkpoint tells; it does not wait for a reader that is just recovering the WAL, so we do. */
+static enum br_rc wal_frames(struct br_store *s, int *frames, struct br_err *err)
+{
+    int r, copied = 0;
+    for (int waited = 0;; waited++) {
+        *frames = 0;
+        r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, frames, &copied);
+        if ((r & 0xff) != SQLITE_BUSY || waited == BR_SQL_BUSY_MS)
+            break;
+        sqlite3_sleep(1);
+    }
+    return r == SQLITE_OK ? BR_OK : br_store_sql_fail(s, err, "cannot look at the write-ahead log of");
+}
+
 enum br_rc br_store_fence(struct br_store *s, struct br_err *err)
 {
-    int frames = 0, copied = 0;
+    int frames;
     int64_t page;
     enum br_rc rc;
     BR_TRY(br_sql_int(s->db, "PRAGMA page_size", s->dir, &page, err));
-    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied) != SQLITE_OK)
-        BR_TRY(br_store_sql_fail(s, err, "cannot look at the write-ahead log of"));
+    BR_TRY(wal_frames(s, &frames, err));
     /* https://www.sqlite.org/fileformat2.html#walformat: a header of 32 bytes, then frames of 24 and a page. */
     BR_TRY(cut_wal(s, frames > 0 ? 32 + frames * (24 + page) : 0, err));
     s->fenced = true;
