@@ -134,8 +134,7 @@ static enum br_rc check_tails(struct br_store *s, const struct br_store_info *in
 
 /* --- metadata.db --- */
 
-/* Is there a store row? Also the first real read of the file. */
-static enum br_rc has_store(struct br_store *s, const char *path, bool *has, struct br_err *err)
+static enum br_rc look_for_store(struct br_store *s, const char *path, bool *has, struct br_err *err)
 {
     sqlite3 *db = s->db;
     int64_t app, version;
@@ -154,6 +153,18 @@ static enum br_rc has_store(struct br_store *s, const char *path, bool *has, str
     s->schema_version = (int)version;
     *has = true;
 err:
+    return rc;
+}
+
+/* Is there a store row? Also the first real read of the file. In one snapshot: a writer may be making it just now. */
+static enum br_rc has_store(struct br_store *s, const char *path, bool *has, struct br_err *err)
+{
+    *has = false;
+    enum br_rc rc = br_sql_exec(s->db, "BEGIN", path, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = look_for_store(s, path, has, err);
+    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL); /* of a snapshot: nothing can be lost */
     return rc;
 }
 
