@@ -13,6 +13,7 @@
 
 struct window {
     struct br_log *log;
+    uint64_t end; /* nothing is read past it: a writer takes and gives back the space behind its tail at any time */
     char *bytes;
     size_t alloc, n;
     uint64_t offset;
@@ -38,11 +39,11 @@ static void problem(struct verify *v, uint64_t *counter, const char *fmt, ...)
     va_end(ap);
 }
 
-/* n bytes at offset, which lie inside the file; borrowed until the next call. Rows come in the order of the file. */
+/* n bytes at offset, which lie before the window's end; borrowed until the next call. Rows come in the order of the file. */
 static enum br_rc window_get(struct window *w, uint64_t offset, size_t n, const char **out, struct br_err *err)
 {
     if (offset < w->offset || offset + n > w->offset + w->n) {
-        uint64_t left = w->log->size - offset;
+        uint64_t left = w->end - offset;
         size_t want = (size_t)BR_MIN(BR_MAX((uint64_t)n, (uint64_t)WINDOW_BYTES), left);
         if (want > w->alloc) {
             char *p = realloc(w->bytes, want);
@@ -75,7 +76,7 @@ static enum br_rc verify_content_row(struct verify *v, sqlite3_stmt *st, struct 
     }
     /* Padding is no part of the proof: the last record may end right at the tail. */
     uint64_t end = ref.offset + 24 + ref.length;
-    if (ref.length > BR_CONTENT_MAX || end > v->info.content_tail || end > log->size) {
+    if (ref.length > BR_CONTENT_MAX || end > v->window.end) {
         problem(v, &r->missing_content, "%s: content record %llu at offset %llu is outside the log", log->path,
                 (unsigned long long)ref.id, (unsigned long long)ref.offset);
         return BR_OK;
@@ -102,7 +103,7 @@ static enum br_rc verify_slot_row(struct verify *v, sqlite3_stmt *st, struct br_
     if (sqlite3_column_type(st, 2) == SQLITE_NULL)
         problem(v, &r->orphan_vectors, "slot %llu has a vector but no content", (unsigned long long)slot);
     uint64_t offset = slot < v->info.vector_tail ? br_vector_log_offset(vectors, slot) : UINT64_MAX;
-    if (offset == UINT64_MAX || offset + vectors->stride > vectors->log.size) {
+    if (offset == UINT64_MAX || offset + vectors->stride > v->window.end) {
         problem(v, &r->corrupt, "%s: slot %llu is outside the log", vectors->log.path, (unsigned long long)slot);
         return BR_OK;
     }
@@ -119,12 +120,13 @@ static enum br_rc verify_slot_row(struct verify *v, sqlite3_stmt *st, struct br_
     return BR_OK;
 }
 
-static enum br_rc each(struct verify *v, struct br_log *log, const char *sql,
+/* tail: where the committed part of the log ends. */
+static enum br_rc each(struct verify *v, struct br_log *log, uint64_t tail, const char *sql,
                        enum br_rc (*fn)(struct verify *, sqlite3_stmt *, struct br_err *), struct br_err *err)
 {
     sqlite3_stmt *st;
     int r = SQLITE_DONE;
-    v->window = (struct window){.log = log};
+    v->window = (struct window){.log = log, .end = BR_MIN(tail, log->size)};
     enum br_rc rc = br_store_stmt(v->s, sql, &st, err);
     if (rc != BR_OK)
         return rc;
@@ -181,11 +183,11 @@ enum br_rc br_store_verify(struct br_store *s, bool deep, struct br_store_report
     BR_TRY(br_store_state(s, &v.info, NULL, err));
     verify_metadata(&v);
     BR_TRY(verify_tails(&v, err));
-    BR_TRY(each(&v, &s->content.log,
+    BR_TRY(each(&v, &s->content.log, v.info.content_tail,
                 "SELECT content_id, offset, length, hash FROM content WHERE workspace_id = ?1 AND dead = 0"
                 " ORDER BY content_id",
                 verify_content_row, err));
-    BR_TRY(each(&v, &s->vectors.log,
+    BR_TRY(each(&v, &s->vectors.log, br_vector_log_offset(&s->vectors, v.info.vector_tail),
                 "SELECT s.slot, s.vector_checksum, c.content_id FROM slots AS s LEFT JOIN content AS c"
                 " ON c.workspace_id = s.workspace_id AND c.content_id = s.content_id AND c.dead = 0"
                 " WHERE s.workspace_id = ?1 AND s.seq_killed IS NULL ORDER BY s.slot",

@@ -157,7 +157,6 @@ static bool run(const struct fault *f, uint64_t n)
     enum br_rc rc = BR_OK;
     sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, SEED, NULL);
     workload_init(&w, disk, SEED);
-    w.upkeep = true;
     arm(disk, f, n);
     bool go_on = n >> 3 & 1; /* every other time: what comes after may mend what the fault did */
     for (; step < STEPS && rc == BR_OK && (go_on || !was_met(disk, f)); step++)
@@ -182,7 +181,6 @@ static bool run(const struct fault *f, uint64_t n)
         if (problem)
             complain(f, n, step, problem);
         workload_init(&w, disk, n);
-        w.upkeep = true;
         w.acked = seen ? 1 : 0;
         w.states[1] = seen;
         for (unsigned more = seen ? 1 : 0; more < 3; more++)
@@ -205,7 +203,6 @@ static void make_reference(void)
     struct workload w;
     sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, SEED, NULL);
     workload_init(&w, disk, SEED);
-    w.upkeep = true;
     for (unsigned step = 0; step < STEPS; step++)
         if (workload_step(&w, step) != BR_OK)
             fail_msg("%s", w.err.msg);

@@ -7,8 +7,7 @@
  * And the program itself, importing exports of one workspace that come one after the other, each with new messages, edits and deletions, with a
  * reader at its side: no message may fall behind the latest state in which it was seen. And the sample, 50 times.
  *
- * `--kills N` (default 200, under the sanitizers 40), `--long` (5,000), `--seed S` repeats a run's choices, if not its moments. The first of the two
- * lives takes part with `--writers` and `--long` only. */
+ * `--kills N` (default 200, under the sanitizers 40), `--long` (5,000), `--seed S` repeats a run's choices, if not its moments. */
 #include "store_test.h"
 #include "tiny_model.h"
 
@@ -729,9 +728,7 @@ int main(int argc, char **argv)
 {
     const char *b = getenv("BACKREAD_BINARY");
     char model_dir[1024];
-    bool with_writers = false; /* bare writers beside readers: --writers or --long */
     for (int i = 1; i < argc; i++) {
-        with_writers |= strcmp(argv[i], "--long") == 0 || strcmp(argv[i], "--writers") == 0;
         if (strcmp(argv[i], "--long") == 0) {
             kills_wanted = 5000;
             sample_kills = 500;
@@ -754,13 +751,11 @@ int main(int argc, char **argv)
     seen_by_reader = mmap(NULL, ALL * sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(seen_by_reader != MAP_FAILED);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_writer_loses_nothing_and_readers_see_it_so),
         cmocka_unit_test(a_killed_importer_loses_nothing_and_a_rerun_completes),
         cmocka_unit_test(fifty_kills_lose_nothing_of_the_sample),
     };
-    const struct CMUnitTest writers[] = {cmocka_unit_test(a_killed_writer_loses_nothing_and_readers_see_it_so)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    if (with_writers)
-        failed += cmocka_run_group_tests(writers, NULL, NULL);
     e2e_remove_tree(model_dir);
     return failed;
 }

@@ -67,7 +67,6 @@ static void go_on(struct cutter *c, const struct cut *cut, uint64_t seen)
     struct workload w;
     struct cutter next = {.w = &w, .random = cut->seed, .workload_seed = c->workload_seed, .one_in = 200, .depth = c->depth + 1};
     workload_init(&w, cut->disk, cut->seed);
-    w.upkeep = true;
     w.states[0] = 0;
     w.states[1] = seen;
     w.acked = seen ? 1 : 0;
@@ -121,7 +120,6 @@ static void run(uint64_t seed)
     struct cutter c = {.w = &w, .random = seed * 77, .workload_seed = seed, .one_in = 4};
     sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, (int)(seed & 0x7fffffff) | 1, NULL);
     workload_init(&w, disk, seed);
-    w.upkeep = true;
     sim_disk_on_change(disk, at_change, &c);
     for (unsigned step = 0; step < STEPS; step++) {
         if (workload_step(&w, step) != BR_OK)

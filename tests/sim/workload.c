@@ -299,8 +299,7 @@ enum br_rc workload_step(struct workload *w, unsigned step)
     if (step == 0)
         return step_create(w);
     BR_TRY(open_store(w));
-    uint64_t what = draw(w, 10);
-    switch (!w->upkeep && (what == 5 || what == 6) ? 9 : what) {
+    switch (draw(w, 10)) {
     case 0:
         BR_TRY(step_rollback(w));
         break;

@@ -19,7 +19,6 @@ struct workload {
     struct br_graph graph;
     uint64_t states[WORK_STATES]; /* digests; [0]: no workspace, [1]: an empty one, ... */
     size_t acked;                 /* the state that was acknowledged last */
-    bool upkeep;                  /* steps may erase and compact; set after workload_init */
     bool committing;              /* the step under way may acknowledge one more state */
     bool erasing;                 /* logs are being written below their tails: the one place where a sector turned to noise costs live bytes */
     struct br_err err;            /* of the step that failed */
