@@ -75,9 +75,9 @@ BR_MUST_USE enum br_rc br_embed_many(const struct br_model *m, const char *const
                                      float *out, struct br_err *err);
 
 /* --- graph.c: the graph follows the journal --- */
-/* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes): never an error,
- * the graph is derived data. */
-void br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why);
+/* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes), which most callers
+ * need not know: the graph is derived data. Returns what it was: BR_E_CORRUPT, or something that says nothing of the file. */
+enum br_rc br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why);
 void br_graph_close(struct br_graph *g);
 /* Applies committed journal rows newer than applied_seq. For the writer. */
 BR_MUST_USE enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err *err);

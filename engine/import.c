@@ -297,8 +297,11 @@ static enum br_rc render_message(struct import *im, const struct br_message_even
     const char *channel = json_string_value(json_object_get(m->raw, "channel"));
     if ((!channel || strcmp(channel, m->channel_id) != 0) && json_object_set_new(m->raw, "channel", json_string(m->channel_id)) != 0)
         return br_fail_nomem(err);
-    if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+    if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+        if (im->raw.no_memory || !im->raw.failed)
+            return br_fail_nomem(err);
         br_buf_reset(&im->raw); /* a message larger than any real one: kept without its raw form */
+    }
     return br_buf_status(&im->text, err);
 }
 

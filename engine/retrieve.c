@@ -71,11 +71,12 @@ static enum br_rc join(struct br_workspace *ws, const struct br_hit *slots, size
     out->count = 0;
     for (size_t i = 0; i < n && out->count < want; i++) {
         struct br_semantic_hit *h = &out->items[out->count];
-        enum br_rc rc = br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, NULL);
+        struct br_err why = {0};
+        enum br_rc rc = br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, &why);
         if (rc == BR_E_NOTFOUND)
             continue;
         if (rc != BR_OK)
-            return br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, err);
+            return br_fail(err, rc, "%s", why.msg);
         h->similarity = slots[i].similarity;
         out->count++;
     }

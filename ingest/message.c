@@ -261,7 +261,10 @@ enum br_row br_message_read(json_t *row, const char *channel_id, const struct br
         br_note(notes, BR_WARN_NOT_A_MESSAGE, 1);
         return BR_ROW_SKIPPED;
     }
-    br_note(notes, BR_WARN_SECRET_REDACTED, br_redact(row));
+    uint64_t secrets = 0;
+    if (!br_redact(row, &secrets))
+        return BR_ROW_NO_MEMORY;
+    br_note(notes, BR_WARN_SECRET_REDACTED, secrets);
     struct reader r = {.notes = notes, .arena = arena, .row = row};
     const char *subtype = json_string_value(json_object_get(row, "subtype"));
     if (subtype && strcmp(subtype, "message_deleted") == 0)

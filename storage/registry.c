@@ -185,6 +185,25 @@ err:
     return br_fail(err, rc, "cannot fill %s", r->db_path);
 }
 
+/* A writer that was stopped in its commit leaves a journal that a reading connection may not roll back. Whoever may write does it. */
+static void roll_back(const struct br_registry *r)
+{
+    struct br_err ignored = {0};
+    sqlite3 *db = NULL;
+    int64_t n;
+    if (!r->io->can_write(r->io->ctx, r->home) || br_sql_open(r->io, r->db_path, BR_SQL_WRITE, &db, &ignored) != BR_OK)
+        return;
+    (void)!br_sql_int(db, "SELECT count(*) FROM sqlite_master", r->db_path, &n, &ignored);
+    sqlite3_close(db);
+}
+
+static bool has_journal(const struct br_registry *r)
+{
+    char path[BR_PATH_MAX];
+    struct br_io_stat st;
+    return path_of(r, "registry.db-journal", path, sizeof(path), NULL) == BR_OK && r->io->stat(r->io->ctx, path, &st) == 0 && st.size > 0;
+}
+
 /* Opens registry.db and looks whether it is one. *usable false without an error: absent or damaged. */
 static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, struct br_err *err)
 {
@@ -194,13 +213,20 @@ static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, stru
     enum br_rc rc;
     struct br_io_stat st;
     *usable = false;
-    if (r->io->stat(r->io->ctx, r->db_path, &st) < 0 && !create)
+    int found = r->io->stat(r->io->ctx, r->db_path, &st);
+    if (found < 0 && found != -ENOENT)
+        r->unreadable = BR_E_IO;
+    if (found < 0 && !create)
         return BR_OK;
+    if (!create && has_journal(r))
+        roll_back(r);
     BR_TRY(br_sql_open_guarded(r->io, r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, create ? NULL : &guard, &r->db, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA application_id", r->db_path, &app, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA user_version", r->db_path, &version, &why));
     if (create && sqlite3_db_readonly(r->db, "main") == 1)
         BR_TRY(br_fail(err, BR_E_IO, "the home directory %s is read-only", r->home));
+    if (create) /* the journal's end is the commit: EXTRA syncs the directory it was in */
+        BR_TRY(br_sql_exec(r->db, "PRAGMA synchronous=EXTRA", r->db_path, &why));
     if (version > VERSION)
         BR_TRY(br_fail(err, BR_E_DATA, "%s was made by a newer program", r->db_path));
     if (app == 0 && version == 0) {
@@ -228,6 +254,7 @@ err:
     *usable = false;
     if (err->rc != BR_OK)
         return rc;
+    r->unreadable = rc == BR_E_CORRUPT ? BR_OK : rc;
     if (rc == BR_E_CORRUPT || !create)
         return BR_OK;
     if (rc == BR_E_IO)
@@ -297,13 +324,21 @@ err:
     return rc;
 }
 
-static bool is_whole(const struct br_registry *r)
+/* Only what is known to be damaged may be put aside: installations are nowhere else. A page that cannot be read twice is damage. */
+static enum br_rc is_whole(const struct br_registry *r, bool *whole, struct br_err *err)
 {
-    sqlite3_stmt *st = NULL;
-    bool whole = r->db && sqlite3_prepare_v2(r->db, "PRAGMA integrity_check(1)", -1, &st, NULL) == SQLITE_OK &&
-                 sqlite3_step(st) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
-    sqlite3_finalize(st);
-    return whole;
+    char problem[256];
+    struct br_err first = {0};
+    *whole = false;
+    if (!r->db)
+        return r->unreadable ? br_fail(err, r->unreadable, "cannot use %s: %s", r->db_path, br_rc_text(r->unreadable)) : BR_OK;
+    enum br_rc rc = br_sql_check(r->db, false, r->db_path, problem, &first);
+    if (rc == BR_E_IO && br_sql_check(r->db, false, r->db_path, problem, NULL) != BR_OK)
+        return BR_OK;
+    if (rc != BR_OK && rc != BR_E_IO)
+        return br_fail(err, rc, "%s", first.msg);
+    *whole = !problem[0];
+    return BR_OK;
 }
 
 enum br_rc br_registry_repair(const struct br_io *io, const char *home, bool *rebuilt, struct br_err *err)
@@ -317,8 +352,10 @@ enum br_rc br_registry_repair(const struct br_io *io, const char *home, bool *re
     enum br_rc rc = br_registry_open(io, home, false, &r, NULL, err);
     if (rc != BR_OK)
         return rc;
-    bool whole = is_whole(r);
-    rc = path_of(r, "registry.db", path, sizeof(path), err);
+    bool whole;
+    rc = is_whole(r, &whole, err);
+    if (rc == BR_OK)
+        rc = path_of(r, "registry.db", path, sizeof(path), err);
     if (rc == BR_OK)
         rc = path_of(r, "registry.db.damaged", damaged, sizeof(damaged), err);
     br_registry_close(r);

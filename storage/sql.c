@@ -206,6 +206,46 @@ enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *o
     return rc;
 }
 
+/* The check tells of a page that cannot be read as of any other defect, "...error code=266", with SQLite's code. */
+static int code_in(const char *text)
+{
+    const char *at = strstr(text, "error code=");
+    return at ? (int)(strtol(at + strlen("error code="), NULL, 10) & 0xff) : SQLITE_OK;
+}
+
+enum br_rc br_sql_check(sqlite3 *db, bool quick, const char *path, char problem[256], struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    const char *text = NULL;
+    enum br_rc rc = BR_OK;
+    problem[0] = 0;
+    int r = sqlite3_prepare_v2(db, quick ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)", -1, &st, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(st);
+    if (r == SQLITE_ROW)
+        text = (const char *)sqlite3_column_text(st, 0);
+    if (!text) {
+        struct br_err why = {0};
+        rc = br_sql_fail(db, &why, path, "cannot check");
+        snprintf(problem, 256, "%.255s", sqlite3_errmsg(db));
+        if (rc == BR_E_CORRUPT)
+            rc = BR_OK; /* so damaged that it cannot even be checked */
+        else if (err && err->rc == BR_OK)
+            *err = why;
+    } else if (strcmp(text, "ok") != 0) {
+        snprintf(problem, 256, "%.255s", text);
+        for (char *c = problem; *c; c++)
+            *c = *c == '\n' ? ' ' : *c;
+        int code = code_in(text);
+        if (code == SQLITE_NOMEM)
+            rc = br_fail_nomem(err);
+        else if (code == SQLITE_IOERR)
+            rc = br_fail(err, BR_E_IO, "cannot read %s: %s", path, problem);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
 /* --- Statement cache --- */
 
 static size_t slot_of(const struct br_stmt_cache *c, const char *sql)

@@ -38,6 +38,10 @@ BR_MUST_USE enum br_rc br_sql_vacuum(sqlite3 *db, const char *path, struct br_er
 /* The first column of the first row; 0 when there is no row. */
 BR_MUST_USE enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *out, struct br_err *err);
 
+/* SQLite's own check of the whole file; quick: without indexes against their tables. What it finds is no error: problem (256 bytes) tells, in one
+ * line, and is "" when the file is sound. An error is what says nothing of the file: no memory, a read that failed, somebody else's lock. */
+BR_MUST_USE enum br_rc br_sql_check(sqlite3 *db, bool quick, const char *path, char problem[256], struct br_err *err);
+
 /* Prepared statements by the address of their SQL text. */
 struct br_stmt_cache {
     struct br_stmt_entry {

@@ -278,9 +278,13 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     info->dim = (uint32_t)dim;
     copy_column(st, 10, info->name, sizeof(info->name));
     copy_column(st, 11, info->domain, sizeof(info->domain));
-    bool another = sqlite3_step(st) == SQLITE_ROW;
+    r = sqlite3_step(st); /* also tells of a column that found no memory */
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_store_sql_fail(s, err, "cannot read the store's row of");
     sqlite3_reset(st);
-    if (another)
+    if (rc != BR_OK)
+        return rc;
+    if (r == SQLITE_ROW)
         return br_fail(err, BR_E_CORRUPT, "%s/metadata.db holds more than one workspace: restore it from a backup", s->dir);
     if (next_content_id)
         *next_content_id = (uint64_t)next_id;

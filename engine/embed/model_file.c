@@ -149,14 +149,23 @@ void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_
     l->smooth_inv = (const float *)(const void *)(l->sums + out);
 }
 
-static bool place(struct br_model *m, const struct br_model_header *h, const struct br_section *s, const uint8_t *bytes)
+static bool place_vocab(struct br_model *m, uint32_t words, const struct br_section *s, const uint8_t *bytes, bool *no_memory)
+{
+    if (m->vocab)
+        return false;
+    enum br_rc rc = br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL);
+    *no_memory = rc == BR_E_NOMEM;
+    return rc == BR_OK && br_vocab_size(m->vocab) == words;
+}
+
+static bool place(struct br_model *m, const struct br_model_header *h, const struct br_section *s, const uint8_t *bytes, bool *no_memory)
 {
     size_t hidden = h->hidden, ffn = h->ffn;
     const float *f = (const float *)(const void *)bytes;
     struct br_layer *l = s->layer < h->layers ? &m->layers[s->layer] : NULL;
     switch (s->tag) {
     case BR_SEC_VOCAB:
-        return !m->vocab && br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL) == BR_OK && br_vocab_size(m->vocab) == h->vocab;
+        return place_vocab(m, h->vocab, s, bytes, no_memory);
     case BR_SEC_WORDS:
         m->word_q = (const int8_t *)bytes;
         return s->bytes == (uint64_t)h->vocab * hidden;
@@ -252,8 +261,9 @@ enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_er
     for (uint32_t i = 0; i < h->n_sections; i++) {
         const struct br_section *s = &h->sections[i];
         bool inside = s->offset % 64 == 0 && s->offset >= sizeof *h && s->offset <= bytes && s->bytes <= bytes - s->offset;
-        if (!inside || (path && br_crc32c(0, base + s->offset, s->bytes) != s->crc) || !place(m, h, s, base + s->offset))
-            return br_fail(err, BR_E_DATA, "%s is damaged: section %u (tag %u, layer %u)", what, i, s->tag, s->layer);
+        bool no_memory = false;
+        if (!inside || (path && br_crc32c(0, base + s->offset, s->bytes) != s->crc) || !place(m, h, s, base + s->offset, &no_memory))
+            return no_memory ? br_fail_nomem(err) : br_fail(err, BR_E_DATA, "%s is damaged: section %u (tag %u, layer %u)", what, i, s->tag, s->layer);
     }
     if (!complete(m, h))
         return br_fail(err, BR_E_DATA, "%s is no usable model file: a section is missing", what);
