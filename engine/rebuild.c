@@ -105,6 +105,8 @@ static json_t *raw_form(const char *bytes, size_t len)
     if (!len || bytes[0] != '{')
         return NULL;
     json_t *v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+    if (!v) /* what is one was written by us: perhaps it found no memory */
+        v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(v) && json_string_length(json_object_get(v, "channel")) && json_object_get(v, "ts"))
         return v;
     json_decref(v);

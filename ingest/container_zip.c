@@ -123,9 +123,9 @@ enum br_rc br_container_open_zip(struct br_container *c, struct br_err *err)
     c->zip = zip_open(c->path, ZIP_RDONLY, &zip_error);
     if (!c->zip)
         return refuse(c, zip_error, err);
+    c->ops = &zip_ops; /* from here on it is closed by them */
     if (stat(c->path, &file) != 0)
         return br_fail_errno(err, errno, "cannot look at %s", c->path);
-    c->ops = &zip_ops;
     zip_int64_t n = zip_get_num_entries(c->zip, 0);
     for (zip_int64_t i = 0; i < n; i++) {
         enum br_rc rc = list_entry(c, (zip_uint64_t)i, &packed, err);

@@ -87,19 +87,47 @@ enum br_rc br_registry_dir(const struct br_registry *r, const char *id, char *ou
 
 /* The label in the workspace's own store; "" when it cannot be read: a damaged workspace is listed all the same. False: there is none (yet), its
  * creation is under way or was cut short. */
-static bool label_of(const struct br_registry *r, const char *dir, char name[256])
+static bool label_of(const struct br_registry *r, const char *dir, char name[256], struct br_err *why)
 {
     struct br_store *s;
     struct br_store_info info;
-    struct br_err ignored = {0};
     name[0] = 0;
-    enum br_rc rc = br_store_open(r->io, dir, BR_STORE_READ, &s, &ignored);
+    enum br_rc rc = br_store_open(r->io, dir, BR_STORE_READ, &s, why);
     if (rc != BR_OK)
         return rc != BR_E_NOTFOUND || br_store_logs_have_content(r->io, dir) != 0;
-    if (br_store_info(s, &info, &ignored) == BR_OK)
+    if (br_store_info(s, &info, why) == BR_OK)
         memcpy(name, info.name, 256);
     br_store_close(s);
     return true;
+}
+
+static enum br_rc add_cb(void *ctx, const char *id, const char *name);
+
+/* One directory: is there a workspace, and what is its label? What is written down (add_cb) must not come from a look that failed: the
+ * workspace would be hidden, or without its label, for good. Twice is not chance. */
+static enum br_rc look_at_directory(const struct br_registry *r, const char *dir, bool strict, bool *is, char name[256], struct br_err *err)
+{
+    char file[BR_PATH_MAX];
+    struct br_io_stat st;
+    struct br_err why = {0};
+    *is = false;
+    if (br_path(file, dir, "metadata.db", NULL) != BR_OK)
+        return BR_OK;
+    for (int i = 0; i < 2; i++) {
+        why = (struct br_err){0};
+        int e = r->io->stat(r->io->ctx, file, &st);
+        if (e == -ENOENT || e == -ENOTDIR)
+            return BR_OK;
+        if (e < 0)
+            br_fail_errno(&why, -e, "cannot look at %s", file);
+        else
+            *is = label_of(r, dir, name, &why);
+        if (why.rc == BR_OK || why.rc == BR_E_NOTFOUND || why.rc == BR_E_CORRUPT)
+            return BR_OK;
+    }
+    if (!strict || why.sys_errno == EIO)
+        return BR_OK;
+    return br_fail(err, why.rc, "%s", why.msg);
 }
 
 struct id_list {
@@ -133,9 +161,8 @@ static int by_id(const void *a, const void *b)
 static enum br_rc each_directory(const struct br_registry *r, bool (*skip)(const struct br_registry *r, const char *id),
                                  enum br_rc (*fn)(void *, const char *, const char *), void *ctx, struct br_err *err)
 {
-    char path[BR_PATH_MAX], file[BR_PATH_MAX], name[256];
+    char path[BR_PATH_MAX], name[256];
     struct id_list list = {0};
-    struct br_io_stat st;
     enum br_rc rc = path_of(r, "workspaces", path, sizeof(path), err);
     if (rc != BR_OK)
         return rc;
@@ -145,11 +172,11 @@ static enum br_rc each_directory(const struct br_registry *r, bool (*skip)(const
     if (list.n)
         qsort(list.ids, list.n, sizeof(*list.ids), by_id);
     for (size_t i = 0; i < list.n && rc == BR_OK; i++) {
-        if (br_registry_dir(r, list.ids[i], path, sizeof(path), err) != BR_OK ||
-            br_path(file, path, "metadata.db", err) != BR_OK || r->io->stat(r->io->ctx, file, &st) < 0 ||
-            (skip && skip(r, list.ids[i])))
+        bool is;
+        if (br_registry_dir(r, list.ids[i], path, sizeof(path), err) != BR_OK || (skip && skip(r, list.ids[i])))
             continue;
-        if (label_of(r, path, name))
+        rc = look_at_directory(r, path, fn == add_cb, &is, name, err);
+        if (rc == BR_OK && is)
             rc = fn(ctx, list.ids[i], name);
     }
     free(list.ids);

@@ -273,9 +273,12 @@ static bool cache_grow(struct br_stmt_cache *c)
 enum br_rc br_stmt_cache_get(struct br_stmt_cache *c, sqlite3 *db, const char *sql, const char *path,
                              sqlite3_stmt **out, struct br_err *err)
 {
-    if (c->n * 2 >= c->alloc && !cache_grow(c))
-        return br_fail_nomem(err);
-    struct br_stmt_entry *e = &c->entries[slot_of(c, sql)];
+    struct br_stmt_entry *e = c->alloc ? &c->entries[slot_of(c, sql)] : NULL; /* what is there needs no memory */
+    if (!(e && e->sql) && c->n * 2 >= c->alloc) {
+        if (!cache_grow(c))
+            return br_fail_nomem(err);
+        e = &c->entries[slot_of(c, sql)];
+    }
     if (e->sql) {
         sqlite3_reset(e->st);
         sqlite3_clear_bindings(e->st);
@@ -325,6 +328,23 @@ enum br_rc br_store_sql_fail(struct br_store *s, struct br_err *err, const char 
     char path[BR_PATH_MAX];
     snprintf(path, sizeof(path), "%s/metadata.db", s->dir);
     return br_sql_fail(s->db, err, path, what);
+}
+
+static const char rollback_sql[] = "ROLLBACK";
+
+enum br_rc br_store_ready_to_end(struct br_store *s, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    return br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, err);
+}
+
+void br_store_end_sql(struct br_store *s)
+{
+    sqlite3_stmt *st;
+    if (sqlite3_get_autocommit(s->db) || br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, NULL) != BR_OK)
+        return;
+    sqlite3_step(st);
+    sqlite3_reset(st);
 }
 
 void br_store_changed_temporary(struct br_store *s)

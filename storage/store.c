@@ -165,6 +165,8 @@ static enum br_rc has_store(struct br_store *s, const char *path, bool *has, str
         return rc;
     rc = look_for_store(s, path, has, err);
     sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL); /* of a snapshot: nothing can be lost */
+    if (rc == BR_OK && !sqlite3_get_autocommit(s->db))
+        rc = br_sql_exec(s->db, "ROLLBACK", path, err);
     return rc;
 }
 

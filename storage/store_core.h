@@ -46,6 +46,10 @@ struct br_store {
     struct br_txn txn;
 };
 
+/* Whatever transaction or snapshot is open on the connection ends, undone. Made ready before one begins: ending must not need memory. */
+BR_MUST_USE enum br_rc br_store_ready_to_end(struct br_store *s, struct br_err *err);
+void br_store_end_sql(struct br_store *s);
+
 bool br_workspace_id_ok(const char *id);
 /* dir + "/" + name into out; BR_E_TOOBIG when it does not fit. */
 BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const char *name, struct br_err *err);

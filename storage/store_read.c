@@ -14,11 +14,13 @@
 static enum br_rc begin_snapshot(struct br_store *s, struct br_err *err)
 {
     struct br_store_info info;
-    enum br_rc rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
+    enum br_rc rc = br_store_ready_to_end(s, err);
+    if (rc == BR_OK)
+        rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
     if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
         rc = br_store_state(s, &info, NULL, err);
-    if (rc != BR_OK && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    if (rc != BR_OK)
+        br_store_end_sql(s);
     return rc;
 }
 
@@ -44,8 +46,8 @@ enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err)
 void br_store_read_end(struct br_store *s)
 {
     BR_ASSERT(s->read_depth > 0);
-    if (--s->read_depth == 0 && !s->txn.open && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL); /* nothing was written: it cannot lose anything */
+    if (--s->read_depth == 0 && !s->txn.open)
+        br_store_end_sql(s); /* nothing was written: it cannot lose anything */
 }
 
 static uint64_t file_bytes(const struct br_store *s, const char *name)

@@ -138,7 +138,9 @@ static enum br_rc is_content_ok(struct br_store *s, sqlite3_stmt *st, bool *ok, 
     if (rc == BR_E_IO)
         rc = br_content_log_read(&s->content, &ref, &bytes, NULL); /* once may be chance */
     *ok = rc == BR_OK;
-    return rc == BR_E_NOMEM ? br_fail_nomem(err) : BR_OK; /* a bad sector is damage, too */
+    if (rc == BR_E_NOMEM || rc == BR_E_NOSPC)
+        return br_fail(err, rc, "cannot read the content of %s: %s", s->dir, br_rc_text(rc));
+    return BR_OK; /* a bad sector is damage, too */
 }
 
 static enum br_rc is_slot_ok(struct br_store *s, sqlite3_stmt *st, bool *ok, struct br_err *err)

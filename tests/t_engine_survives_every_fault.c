@@ -1022,7 +1022,7 @@ static bool run(const struct scenario *s, const struct reference *r, const struc
         points++;
         if (status && (!e.message[0] || strchr(e.message, '\n')))
             complain("does not say in one line what is wrong: '%s'", e.message);
-        bool unreadable = s->run == repair && f->sys_errno == EIO && f->sticky; /* for good: that is damage, too */
+        bool unreadable = s->run == repair && f->kind == DISK && f->sticky; /* for good: that is damage, too */
         if (status && status != BR_STATUS_IO && !(unreadable && status == BR_STATUS_DAMAGED))
             complain("has status %d: %s", status, e.message);
         examine(s, r, d, "then", status == 0);
