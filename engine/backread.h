@@ -348,9 +348,10 @@ BR_API void br_repair_report_free(struct br_repair_report *r);
 /* ---- Embedding ---- */
 
 struct br_model_description {
-    /* id: sha256 of a model file's contents without its header, or of model.safetensors. name, licence and origin are what the file says;
-     * licence and origin are "" when they are not known. */
+    /* id: sha256 of a model file's contents, or of the original weights, and of pooling, prefixes and length where these are not the usual ones.
+     * name, licence and origin are what the file says; licence and origin are "" when they are not known. pooling: "mean" or "cls". */
     char name[64], id[65], source_sha256[65], licence[64], origin[128], pooling[16], precision[8], kernel[64];
+    char query_prefix[64], passage_prefix[64]; /* what the model wants before queries and before what is searched; "" none */
     uint32_t dimension, layers, heads, vocabulary, max_tokens;
     uint64_t bytes;
 };
@@ -358,11 +359,19 @@ BR_API int br_model_describe(struct br_home *home, struct br_model_description *
 /* n texts, just as they are, to n * dimension floats, on all cores; out has room. The same text gives the same bytes on any number of
  * them. (The importer shortens addresses to their host and drops skin tones first; this function does not.) */
 BR_API int br_embed_texts(struct br_home *home, const char *const *texts, size_t n, float *out, struct br_error *err);
-/* Token ids with [CLS] and [SEP], at most 256. *n_ids in: room, out: count. */
+/* The same for texts to look for others with: models that know a prefix for queries make other vectors of them. One thread. */
+BR_API int br_embed_queries(struct br_home *home, const char *const *texts, size_t n, float *out, struct br_error *err);
+/* Token ids with [CLS] and [SEP], without prefixes, at most 256. *n_ids in: room, out: count. */
 BR_API int br_tokenize_text(struct br_home *home, const char *text, uint16_t *ids, size_t *n_ids, struct br_error *err);
-/* Original weights (a folder with model.safetensors, config.json and vocab.txt; mean pooling) to the product's int8 file. out_path.tmp must
- * not exist. */
+struct br_convert_options { /* what the folder does not say; zero: as it says */
+    const char *pooling; /* "mean", "cls" */
+    const char *query_prefix, *passage_prefix;
+    size_t max_tokens; /* of a text, [CLS] and [SEP] included: 16 to 512 */
+};
+/* Original weights to the product's int8 file: a folder with model.safetensors or model.onnx, config.json, and vocab.txt or tokenizer.json of a
+ * BERT-shaped model. out_path.tmp must not exist. */
 BR_API int br_model_file_convert(const char *source_dir, const char *out_path, struct br_error *err);
+BR_API int br_model_file_convert_with(const char *source_dir, const char *out_path, const struct br_convert_options *options, struct br_error *err);
 
 BR_API const char *br_version(void);
 

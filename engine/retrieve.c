@@ -23,8 +23,7 @@ static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t 
     br_render_for_embedding(text, len, &buf);
     if (!ws->embedder)
         BR_TRY(br_embedder_new(ws->home->model, &ws->embedder, err));
-    const char *s = br_buf_str(&buf);
-    BR_TRY(br_embed(ws->embedder, &s, &buf.len, 1, out, err));
+    BR_TRY(br_embed_query(ws->embedder, br_buf_str(&buf), buf.len, out, err));
 err:
     br_buf_free(&buf);
     return rc;

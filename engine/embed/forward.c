@@ -1,5 +1,5 @@
 /* forward.c - BERT's forward pass (Devlin et al., arXiv 1810.04805) over packed batches: all tokens of many texts in one matrix, attention text by text,
- * no padding, no mask; mean pooling over all tokens and L2 normalisation as Sentence-BERT does (arXiv 1908.10084). */
+ * no padding, no mask; pooling over all tokens (or the first alone) and L2 normalisation as Sentence-BERT does (arXiv 1908.10084). */
 #include "embed/model_int.h"
 
 #include <math.h>
@@ -140,7 +140,7 @@ static void run_batch(struct br_embedder *e, const size_t *lengths, size_t n, fl
         m->math->layer_norm(e->x, tokens, hidden, y->ln2_gamma, y->ln2_beta);
     }
     for (size_t i = 0, at = 0; i < n; at += lengths[i++])
-        pool(e->x + at * hidden, lengths[i], hidden, out + i * hidden);
+        pool(e->x + at * hidden, m->pool_cls ? 1 : lengths[i], hidden, out + i * hidden);
 }
 
 /* Finite weights can still overflow in a model that is damaged or was never meant to work. */
@@ -152,14 +152,15 @@ static enum br_rc check_finite(const struct br_model *m, const float *x, size_t 
     return BR_OK;
 }
 
-enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err)
+static enum br_rc embed_after(struct br_embedder *e, const char *prefix, const char *const *texts, const size_t *lens, size_t n, float *out,
+                              struct br_err *err)
 {
     size_t lengths[BATCH_TOKENS / 2];
     size_t max_ids = e->m->info.max_seq;
     for (size_t i = 0; i < n;) {
         size_t tokens = 0, count = 0;
         while (i + count < n && tokens + max_ids <= BATCH_TOKENS && count < BR_COUNT(lengths)) {
-            lengths[count] = br_vocab_tokenize(e->m->vocab, texts[i + count], lens[i + count], e->ids + tokens, max_ids);
+            lengths[count] = br_vocab_tokenize_after(e->m->vocab, prefix, texts[i + count], lens[i + count], e->ids + tokens, max_ids);
             tokens += lengths[count++];
         }
         run_batch(e, lengths, count, out + i * e->m->info.dim);
@@ -169,4 +170,14 @@ enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_
         i += count;
     }
     return BR_OK;
+}
+
+enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err)
+{
+    return embed_after(e, e->m->info.passage_prefix, texts, lens, n, out, err);
+}
+
+enum br_rc br_embed_query(struct br_embedder *e, const char *text, size_t len, float *out, struct br_err *err)
+{
+    return embed_after(e, e->m->info.query_prefix, &text, &len, 1, out, err);
 }

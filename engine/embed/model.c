@@ -1,6 +1,8 @@
 /* model.c - opening a model, choosing kernels, and the small questions about it. */
 #include "embed/model_int.h"
 
+#include "embed/weights.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,16 @@ const struct br_math *br_math_pick(void)
 
 enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err *err)
 {
+    return br_model_open_with(path, NULL, out, err);
+}
+
+static bool is_weights_file(const char *name)
+{
+    return strcmp(name, "model.safetensors") == 0 || strcmp(name, "model.onnx") == 0;
+}
+
+enum br_rc br_model_open_with(const char *path, const struct br_model_options *options, struct br_model **out, struct br_err *err)
+{
     struct stat st;
     char dir[4096];
     enum br_rc rc;
@@ -58,13 +70,13 @@ enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err 
     m->math = br_math_pick();
     snprintf(dir, sizeof dir, "%s", path ? path : "");
     char *slash = strrchr(dir, '/');
-    bool weights = strcmp(slash ? slash + 1 : dir, "model.safetensors") == 0;
+    bool weights = is_weights_file(slash ? slash + 1 : dir);
     if (weights && slash)
         slash[slash == dir] = 0; /* the folder it lies in; "/" stays */
     else if (weights)
         snprintf(dir, sizeof dir, ".");
     if (path && (weights || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))))
-        rc = br_model_float_open(m, dir, err);
+        rc = br_model_float_open(m, dir, options, err);
     else
         rc = br_model_file_open(m, path, err);
     if (rc != BR_OK) {
@@ -72,6 +84,7 @@ enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err 
         return rc;
     }
     m->head_dim = m->info.dim / m->info.heads;
+    m->pool_cls = strcmp(m->info.pooling, "cls") == 0;
     snprintf(m->kernel, sizeof m->kernel, "%s", m->info.precision == BR_PRECISION_F32 ? br_sgemm_name() : m->gemm->name);
     *out = m;
     return BR_OK;
@@ -86,6 +99,9 @@ void br_model_close(struct br_model *m)
         munmap(m->map, m->map_bytes);
     free(m->vocab_text);
     free(m->owned);
+    if (m->weights)
+        br_weights_close(m->weights);
+    free(m->weights);
     free(m);
 }
 
@@ -107,4 +123,12 @@ size_t br_tokenize(const struct br_model *m, const char *text, size_t len, uint1
 size_t br_token_count(const struct br_model *m, const char *text, size_t len, size_t limit)
 {
     return br_vocab_count(m->vocab, text, len, limit);
+}
+
+/* The prefix and the text meet at a blank, or nearly so: its pieces are counted by themselves. */
+size_t br_passage_pieces(const struct br_model *m)
+{
+    size_t most = BR_MIN((size_t)m->info.max_seq, (size_t)BR_DEFAULT_MAX_SEQ) - 2;
+    size_t prefix = br_vocab_count(m->vocab, m->info.passage_prefix, strlen(m->info.passage_prefix), most);
+    return BR_MAX(most - BR_MIN(prefix, most), (size_t)8);
 }

@@ -12,10 +12,11 @@
  *       32     4      tokens of the vocabulary
  *       36     4      most tokens of a text
  *       40     4      positions
- *       44     4      pooling, 1: mean
+ *       44     4      pooling, 1: mean, 2: the first token ([CLS])
  *       48    64      name
- *      112    65      id: SHA-256 over all sections' bytes, hex
- *      177    65      SHA-256 of model.safetensors, hex
+ *      112    65      id: SHA-256, hex, over all sections' bytes; unless pooling, prefixes and most tokens are mean, none and 256, then over
+ *                     these, too (model_folder.c)
+ *      177    65      SHA-256 of model.safetensors or model.onnx, hex
  *      242    64      licence
  *      306   128      origin
  *      434    64      Unicode tables of the tokenizer
@@ -132,7 +133,7 @@ static const char *header_problem(const struct br_model_header *h, size_t bytes)
     if (h->n_sections > BR_SECTIONS_MAX || h->layers < 1 || h->layers > BR_LAYERS_MAX || h->hidden < 32 || h->hidden > BR_HIDDEN_MAX ||
         h->hidden % 16 || h->heads < 1 || h->hidden % h->heads || h->hidden / h->heads > 128 || h->ffn < 16 || h->ffn > BR_FFN_MAX ||
         h->ffn % 16 || h->vocab < 4 || h->vocab > 65535 || h->max_seq < 2 || h->max_seq > BR_MAX_SEQ || h->positions < h->max_seq ||
-        h->positions > 4096 || h->pooling != 1)
+        h->positions > 4096 || h->pooling < 1 || h->pooling > 2)
         return "its dimensions are out of range";
     if (!is_sha256(h->id) || !is_sha256(h->source_sha256))
         return "what should be a sha256 is none";
@@ -277,12 +278,14 @@ enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_er
                                      .vocab = h->vocab,
                                      .max_seq = h->max_seq,
                                      .precision = BR_PRECISION_INT8,
-                                     .pooling = "mean",
                                      .bytes = bytes};
+    snprintf(m->info.pooling, sizeof m->info.pooling, "%s", h->pooling == 2 ? "cls" : "mean");
     COPY_TEXT(m->info.name, h->name);
     COPY_TEXT(m->info.id, h->id);
     COPY_TEXT(m->info.source_sha256, h->source_sha256);
     COPY_TEXT(m->info.licence, h->licence);
     COPY_TEXT(m->info.origin, h->origin);
+    COPY_TEXT(m->info.query_prefix, h->prefix_query);
+    COPY_TEXT(m->info.passage_prefix, h->prefix_document);
     return BR_OK;
 }
