@@ -319,6 +319,22 @@ struct br_compact_report {
 BR_API int br_compact(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
                       struct br_compact_report *out, struct br_error *err);
 
+struct br_reembed_report {
+    char workspace[65], model[64], model_id[65], previous_id[65];
+    uint32_t dimension;
+    bool already;         /* it had this model's vectors: nothing was to be done */
+    uint64_t documents;   /* moved */
+    uint64_t embedded;    /* texts; equal ones once */
+    uint64_t kept;        /* documents that an earlier run, which was stopped, had embedded */
+    uint64_t threads_cut; /* their passages were too long for the model */
+    double seconds;
+};
+/* Moves a workspace to the home's model: all documents are embedded anew, then vectors, model and dimension change in one step. Searches go on with
+ * the old model until then, and need the new one afterwards. Nothing else can be written meanwhile. Stopped or killed, the workspace is as it was,
+ * and the next run goes on where this one stopped. Needs free space of up to twice the new vectors and once the texts. */
+BR_API int br_reembed(struct br_home *home, const char *workspace, const struct br_upkeep_options *options, struct br_reembed_report *out,
+                      struct br_error *err);
+
 struct br_repair_report {
     char workspace[65];
     /* What was damaged or missing, and made anew. */

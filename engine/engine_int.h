@@ -22,6 +22,7 @@ struct br_home {
     char path[BR_PATH_MAX]; /* "" when neither the caller nor the environment names one */
     char notice[256];
     struct br_model *model; /* owned */
+    bool named_model;       /* by who opened it; else the built-in one */
 };
 
 /* The graph beside a store, as far as it has followed the journal. */

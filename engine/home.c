@@ -53,6 +53,7 @@ int br_home_open(const char *path, const char *model_path, struct br_home **out,
     else
         BR_TRY(default_home(h->path, sizeof h->path, &err));
     BR_TRY(br_model_open(model_path, &h->model, &err));
+    h->named_model = model_path != NULL;
     struct br_registry *reg = NULL;
     unsigned mode = 0;
     if (*h->path && br_registry_open(h->io, h->path, false, &reg, &mode, NULL) == BR_OK)
@@ -134,8 +135,9 @@ enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_in
     if (strcmp(m->id, info->model_id) == 0 && m->dim == info->dim)
         return BR_OK;
     return br_fail(err, BR_E_USAGE,
-                   "workspace %s was embedded with model %.12s (%u dimensions), not with %s (%.12s): name its model with --model",
-                   info->workspace_id, info->model_id, info->dim, m->name, m->id);
+                   "workspace %s was embedded with model %.12s (%u dimensions), not with %s (%.12s, %u): name its model with --model FILE, or "
+                   "move it to this one with `backread reembed%s`",
+                   info->workspace_id, info->model_id, info->dim, m->name, m->id, m->dim, h->named_model ? " --model FILE" : "");
 }
 
 struct names_ctx {

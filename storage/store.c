@@ -303,9 +303,13 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
 static enum br_rc go_over(struct br_store *s, const struct br_store_info *info, struct br_err *err)
 {
     enum br_rc rc;
+    uint32_t dim = s->dim;
+    s->dim = info->dim; /* a reembed changes it with the generation */
     BR_TRY(br_store_open_logs(s, info->generation, err));
     BR_TRY(check_tails(s, info, err));
 err:
+    if (s->generation != info->generation)
+        s->dim = dim;
     return rc;
 }
 
@@ -343,6 +347,7 @@ static enum br_rc open_named_logs(struct br_store *s, struct br_store_info *info
             enum br_rc rc = read_state(s, info, NULL, err);
             if (rc != BR_OK)
                 return rc;
+            s->dim = info->dim;
             if (info->generation != tried)
                 continue;
         }

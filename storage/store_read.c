@@ -2,6 +2,7 @@
  *
  * A record or row is looked at only because a row of SQLite names it, and believed only when it agrees with the
  * checksum there. Bytes no row names are never read. */
+#include "reembed_log.h"
 #include "store_core.h"
 
 #include <fcntl.h>
@@ -362,7 +363,7 @@ err:
 
 struct sweep {
     struct br_store *s;
-    char now[64], before[64];
+    char now[64], before[64], moved[64]; /* moved: of a reembed to the model that is in use: it is done */
 };
 
 /* A log of another generation: what a compaction made and did not live to name, or named and did not live to follow up. */
@@ -378,7 +379,8 @@ static int sweep_entry(void *arg, const char *name)
     char path[BR_PATH_MAX];
     bool graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
     bool copy = strncmp(name, "backup-", 7) == 0; /* one that is under way notices, and starts over (backup.c) */
-    if ((graph || copy || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
+    bool moved = *w->moved && strcmp(name, w->moved) == 0;
+    if ((graph || copy || moved || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
         w->s->io->unlink(w->s->io->ctx, path);
     return 0;
 }
@@ -399,6 +401,9 @@ bool br_store_settled(struct br_store *s)
 void br_store_sweep(struct br_store *s)
 {
     struct sweep w = {.s = s};
+    struct br_store_info info;
+    if (br_store_state(s, &info, NULL, NULL) == BR_OK)
+        br_reembed_log_name(info.model_id, w.moved);
     if (br_store_settled(s) && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
         s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
 }

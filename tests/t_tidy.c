@@ -435,6 +435,7 @@ static const struct {
 } on_disk[] = {
     {"storage/log_file.c", "header"},
     {"storage/content_log.c", "record_header"},
+    {"storage/reembed_log.c", "reembed_header"},
     {"index/ckpt_int.h", "br_ckpt_section"},
     {"index/ckpt_int.h", "br_ckpt_header"},
     {"index/hnsw_int.h", "br_node_meta"},
