@@ -7,7 +7,7 @@
  *   another thread: readers never wait for a writer. One process at a time writes a workspace.
  * - Strings are UTF-8. Times are int64 microseconds since 1970; a Slack ts "1704103201.000100" is 1704103201000100.
  * - Results are owned by the caller and freed with their br_*_free function; the strings inside belong to them.
- * - Nothing here touches the network, prints, or exits. One thing is changed in the process: opening original (float32) weights sets
+ * - Nothing here prints or exits, or touches the network, unless a home is opened with an endpoint (br_home_open_with). One thing is changed in the process: opening original (float32) weights sets
  *   OPENBLAS_CORETYPE in the environment, if it is unset, before OpenBLAS is loaded. Open such a model before other threads use the
  *   environment. */
 #ifndef BACKREAD_H
@@ -47,6 +47,24 @@ struct br_workspace;
  * The directory is made by the first import. When nothing names one, what needs the model alone (describing it, embedding, token ids) works
  * all the same, and the rest is BR_STATUS_USAGE. An empty path is BR_STATUS_USAGE too. */
 BR_API int br_home_open(const char *path, const char *model_path, struct br_home **out, struct br_error *err);
+
+/* An endpoint that makes the vectors, instead of a model here: OpenAI's /v1/embeddings (kind "openai") or Ollama's /api/embed ("ollama"). Texts of a
+ * workspace are sent there by what embeds: import, search, reembed, repair. A workspace comes to an endpoint only with may_send, when it is made or
+ * reembedded; from then on it records the endpoint, and other ones are refused. */
+struct br_endpoint {
+    const char *url;          /* https, or http on this machine; without the kind's path */
+    const char *kind, *model; /* model: its name there */
+    const char *api_key_file; /* NULL: $BACKREAD_API_KEY, if set */
+    const char *query_prefix, *passage_prefix; /* NULL none */
+    uint32_t dimension;       /* 0: asked when the home is opened, with one word that is not yours */
+    unsigned timeout_ms, backoff_ms; /* 0: the usual ones */
+};
+struct br_home_options { /* zero: defaults */
+    const char *path, *model;    /* as for br_home_open */
+    struct br_endpoint endpoint; /* url NULL: none */
+    bool may_send;
+};
+BR_API int br_home_open_with(const struct br_home_options *options, struct br_home **out, struct br_error *err);
 BR_API void br_home_close(struct br_home *home);
 BR_API const char *br_home_path(const struct br_home *home); /* "" when nothing names one */
 /* "" or one line about something worth knowing (a home that others can read). */

@@ -28,7 +28,7 @@ int br_model_describe(struct br_home *h, struct br_model_description *out, struc
     snprintf(d.pooling, sizeof d.pooling, "%s", m->pooling);
     snprintf(d.query_prefix, sizeof d.query_prefix, "%s", m->query_prefix);
     snprintf(d.passage_prefix, sizeof d.passage_prefix, "%s", m->passage_prefix);
-    snprintf(d.precision, sizeof d.precision, "%s", m->precision == BR_PRECISION_F32 ? "f32" : "int8");
+    snprintf(d.precision, sizeof d.precision, "%s", m->precision == BR_PRECISION_F32 ? "f32" : m->precision == BR_PRECISION_REMOTE ? "remote" : "int8");
     snprintf(d.kernel, sizeof d.kernel, "%s", br_embed_kernel_name(h->model));
     *out = d;
     return BR_STATUS_OK;

@@ -23,6 +23,7 @@ struct br_home {
     char notice[256];
     struct br_model *model; /* owned */
     bool named_model;       /* by who opened it; else the built-in one */
+    bool may_send;          /* texts of workspaces that were not there before, to an endpoint */
 };
 
 /* The graph beside a store, as far as it has followed the journal. */
@@ -54,6 +55,8 @@ BR_MUST_USE enum br_rc br_home_open_store(struct br_home *h, const char *id, str
 BR_MUST_USE enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err);
 /* The directory of workspace id holds the files of another one: refused. uuids tell single files apart, this a whole set of them. */
 BR_MUST_USE enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err);
+/* A workspace is about to get this model: where that sends its texts away, was it said that they may be? */
+BR_MUST_USE enum br_rc br_home_check_consent(const struct br_home *h, struct br_err *err);
 /* The store was made with another model than the one in use: refused. */
 BR_MUST_USE enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err);
 

@@ -613,6 +613,8 @@ static enum br_rc open_writer(struct import *im, const struct br_source_workspac
             *err = first;
         return rc;
     }
+    if (!im->opt->dry_run)
+        BR_TRY(br_home_check_consent(im->home, err));
     if (im->opt->dry_run) {
         BR_TRY(make_scratch(im->home->io, scratch, BR_PATH_MAX - 16, err));
         snprintf(dir, BR_PATH_MAX, "%s/store", scratch);

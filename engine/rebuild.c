@@ -221,6 +221,7 @@ static enum br_rc make_store(struct rebuild *r, struct br_err *err)
     int n = snprintf(path, sizeof path, "%s/metadata.db", r->dir);
     if (n < 0 || (size_t)n >= sizeof path)
         return br_fail(err, BR_E_USAGE, "the workspace's path is too long");
+    BR_TRY(br_home_check_consent(r->home, err));
     BR_TRY(br_store_create(r->home->io, r->from, &spec, &s, err));
     BR_TRY(br_store_begin(s, err));
     BR_TRY(br_slack_salvage(s, path, &found, err));

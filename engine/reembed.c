@@ -116,6 +116,7 @@ int br_reembed(struct br_home *h, const char *workspace, const struct br_upkeep_
     if (report.already) {
         BR_TRY(br_store_drop_reembeds(u.store, &err)); /* the user has changed her mind */
     } else {
+        BR_TRY(br_home_check_consent(h, &err));
         BR_TRY(br_upkeep_step(&u, "embedding", 0, 0, &err));
         BR_TRY(move(&u, &moved, &err));
         br_graph_close(&u.graph);

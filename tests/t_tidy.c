@@ -265,6 +265,7 @@ static const struct {
 } libraries[] = {
     {"sqlite3.h", {"storage", "ingest"}}, {"xxhash.h", {"storage", "engine"}}, {"sodium.h", {"storage"}},         {"zip.h", {"ingest"}},
     {"jansson.h", {"ingest", "engine/cli", "engine/embed", "engine"}},         {"zlib.h", {"ingest"}},            {"dlfcn.h", {"engine/embed"}},
+    {"curl/curl.h", {"engine/embed"}},
 };
 
 static bool own_header(const char *folder, const char *name)

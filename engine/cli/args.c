@@ -32,6 +32,8 @@ struct option_row {
 
 #define IN(command) (1u << CMD_##command)
 #define IN_ALL      (~0u)
+#define IN_EMBEDDING                                                                                                  \
+    (IN(import) | IN(search) | IN(migrate) | IN(reembed) | IN(forget) | IN(compact) | IN(repair) | IN(embed) | IN(model))
 static const struct option_row OPTION_TABLE[] = {
 #define BR_OPTION(ident, ...) {__VA_ARGS__},
 #include "options.def"

@@ -13,7 +13,8 @@
 struct br_model;
 struct br_embedder;
 
-enum br_precision { BR_PRECISION_INT8, BR_PRECISION_F32 };
+enum br_precision { BR_PRECISION_INT8, BR_PRECISION_F32, BR_PRECISION_REMOTE };
+#define BR_REMOTE_DIM_MAX 4096
 
 struct br_model_info {
     char name[64];          /* "all-MiniLM-L6-v2" */
@@ -42,6 +43,20 @@ BR_MUST_USE enum br_rc br_model_open(const char *path, struct br_model **out, st
 void br_model_close(struct br_model *m);
 const struct br_model_info *br_model_info(const struct br_model *m);
 const char *br_embed_kernel_name(const struct br_model *m); /* "avx2", "avx512vnni", "scalar"; "openblas:Haswell" */
+
+/* An endpoint that makes vectors, instead of weights. */
+struct br_remote_config {
+    const char *url;     /* https, or http on this machine */
+    const char *kind;    /* "openai", "ollama" */
+    const char *model;   /* its name there */
+    const char *api_key; /* NULL none; copied, wiped when the model is closed, in no message */
+    const char *query_prefix, *passage_prefix; /* NULL none */
+    uint32_t dim;        /* 0: the endpoint is asked, with a word of ours */
+    unsigned timeout_ms, backoff_ms; /* 0: two minutes a request; half a second before the second try */
+};
+/* A model whose vectors come from the endpoint: texts are counted and cut with the built-in model's tokenizer. Its id is made of kind, URL, model,
+ * dimension and prefixes. Nothing is sent but for dim 0. */
+BR_MUST_USE enum br_rc br_model_open_remote(const struct br_remote_config *cfg, struct br_model **out, struct br_err *err);
 
 /* Token ids of UTF-8 text (invalid bytes are repaired first), [CLS] and [SEP] included, at most max_ids (2..BR_MAX_SEQ).
  * Pure and thread-safe. Returns the number of ids. */

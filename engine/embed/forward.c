@@ -2,6 +2,8 @@
  * no padding, no mask; pooling over all tokens (or the first alone) and L2 normalisation as Sentence-BERT does (arXiv 1908.10084). */
 #include "embed/model_int.h"
 
+#include "embed/remote.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +19,14 @@ struct br_embedder {
     struct br_row_scale *scales;
     int32_t *acc;
     int16_t *widened;
+    struct br_remote_session *session; /* of a model that is an endpoint: then it is all there is */
 };
 
 void br_embedder_free(struct br_embedder *e)
 {
     if (!e)
         return;
+    br_remote_session_free(e->session);
     free(e->ids);
     free(e->x);
     free(e->qkv);
@@ -48,6 +52,14 @@ enum br_rc br_embedder_new(const struct br_model *m, struct br_embedder **out, s
     if (!e)
         return br_fail_nomem(err);
     e->m = m;
+    if (m->remote) {
+        enum br_rc rc = br_remote_session_new(m->remote, &e->session, err);
+        if (rc == BR_OK)
+            *out = e;
+        else
+            free(e);
+        return rc;
+    }
     e->ids = aligned(BATCH_TOKENS, sizeof *e->ids);
     e->x = aligned(BATCH_TOKENS * hidden, sizeof(float));
     e->qkv = aligned(BATCH_TOKENS * 3 * hidden, sizeof(float));
@@ -157,6 +169,8 @@ static enum br_rc embed_after(struct br_embedder *e, const char *prefix, const c
 {
     size_t lengths[BATCH_TOKENS / 2];
     size_t max_ids = e->m->info.max_seq;
+    if (e->session)
+        return br_remote_embed(e->session, prefix, texts, lens, n, out, err);
     for (size_t i = 0; i < n;) {
         size_t tokens = 0, count = 0;
         while (i + count < n && tokens + max_ids <= BATCH_TOKENS && count < BR_COUNT(lengths)) {

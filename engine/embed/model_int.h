@@ -8,6 +8,7 @@
 #include "embed/tokenizer.h"
 
 struct br_weights;
+struct br_remote;
 
 #define BR_LAYERS_MAX 24
 #define BR_HIDDEN_MAX 1024
@@ -51,6 +52,7 @@ struct br_model {
     size_t vocab_bytes;
     float *owned;               /* float path: concatenated QKV and folded positions */
     struct br_weights *weights; /* float path: where the other pointers go */
+    struct br_remote *remote;   /* vectors come from there; NULL: they are calculated here */
 };
 
 /* model_file.c */
