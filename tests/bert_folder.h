@@ -78,7 +78,7 @@ static inline float bert_rounded(float x, enum bert_type type)
     return type == BERT_BF16 ? y : x;
 }
 
-static inline void bert_add(struct bert *b, size_t rows, size_t cols, float base, const char *format, ...)
+__attribute__((format(printf, 5, 6))) static inline void bert_add(struct bert *b, size_t rows, size_t cols, float base, const char *format, ...)
 {
     struct bert_tensor *t = &b->tensors[b->n++];
     size_t n = rows * (cols ? cols : 1);
@@ -138,7 +138,7 @@ __attribute__((format(printf, 2, 3))) static inline const float *bert_get(const 
     for (size_t i = 0; i < b->n; i++)
         if (strcmp(b->tensors[i].name, name) == 0)
             return b->tensors[i].at;
-    BR_ASSERT(!"no such tensor");
+    BR_ASSERT(false);
     return NULL;
 }
 

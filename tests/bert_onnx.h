@@ -134,7 +134,7 @@ __attribute__((format(printf, 3, 4))) static inline struct onnx_name onnx_weight
         free(turned);
         return out;
     }
-    BR_ASSERT(!"no such tensor");
+    BR_ASSERT(false);
     return (struct onnx_name){""};
 }
 
