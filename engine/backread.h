@@ -199,6 +199,7 @@ BR_API int br_context_messages(struct br_workspace *ws, const char *id, size_t a
 enum br_search_mode { BR_SEARCH_HYBRID, BR_SEARCH_SEMANTIC, BR_SEARCH_KEYWORD };
 #define BR_SEARCH_N_DEFAULT 10
 #define BR_SEARCH_N_MAX 1000
+#define BR_SEARCH_FILTERS_MAX 64 /* in the query and in the options together */
 
 struct br_search_options { /* zero: defaults */
     enum br_search_mode mode;
@@ -209,8 +210,14 @@ struct br_search_options { /* zero: defaults */
     size_t n_users;
     const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, a ts, today, yesterday (UTC); NULL none. Slack's sense:
                                    after: later than that day, before: earlier than it */
-    const char *const *has; /* link, file, reaction, thread, :emoji: (all of) */
+    const char *const *has; /* link, file, reaction, pin, thread, :emoji: (all of) */
     size_t n_has;
+    const char *const *with; /* persons, by name or id (all of): threads they wrote in, direct messages they are in */
+    size_t n_with;
+    const char *const *is; /* thread: any message of one; root: the first of one (all of) */
+    size_t n_is;
+    uint64_t min_reactions; /* distinct users over folded reactions, as br_top_messages counts; 0 any */
+    const char *me;         /* who "me" is in a filter, by name or id; NULL: $BACKREAD_ME */
     bool exact;   /* scan every vector instead of the graph */
     bool literal; /* the query is text only: no filters, phrases or exclusions inside it */
 };

@@ -96,6 +96,7 @@ BR_MUST_USE enum br_rc br_name_map_new(struct br_name_map **out, struct br_err *
 void br_name_map_free(struct br_name_map *m);
 /* name NULL keeps the one there is; flags are added. Returns the flags from before, or -1 without memory. */
 int br_name_map_put(struct br_name_map *m, const char *id, const char *name, unsigned flags);
+bool br_name_map_has(const struct br_name_map *m, const char *id);
 const char *br_name_map_get(const struct br_name_map *m, const char *id); /* NULL unknown; borrowed until the next put */
 
 /* --- passages.c --- */
@@ -229,7 +230,7 @@ struct br_query {
     struct br_query_list {
         const char **items; /* owned */
         size_t n;
-    } channels[2], reactions[2]; /* with, without */
+    } channels[2], reactions[2], participants[2]; /* with, without */
     struct br_slack_author *authors[2]; /* owned */
 };
 BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,

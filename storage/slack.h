@@ -42,7 +42,7 @@ struct br_slack_message {
     int64_t thread_ts; /* 0 none */
     const char *user_id, *bot_id, *bot_name, *subtype, *team_id;
     enum br_slack_class cls;
-    bool is_bot, is_broadcast, has_link;
+    bool is_bot, is_broadcast, has_link, is_pinned;
     int64_t edited_ts, reply_count;
     const struct br_slack_reaction *reactions;
     size_t n_reactions;
@@ -179,6 +179,8 @@ BR_MUST_USE enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, s
 #define BR_HAS_FILE 2u
 #define BR_HAS_REACTION 4u
 #define BR_IS_THREAD 8u /* in a thread */
+#define BR_IS_PINNED 16u
+#define BR_IS_ROOT 32u /* the first of a thread; asked of the rows, no stored flag */
 /* Who wrote it: a person's id; or a bot's id, or the name a bot posts under. */
 struct br_slack_author {
     bool is_bot;
@@ -191,17 +193,21 @@ struct br_slack_terms {
     size_t n_authors;
     const char *const *reactions; /* folded names */
     size_t n_reactions;
-    unsigned has;      /* BR_HAS_*, BR_IS_THREAD */
+    unsigned has;      /* BR_HAS_*, BR_IS_* */
+    int64_t min_reactions; /* reactions_total of a message; 0 none */
+    const char *const *participants; /* ids of persons */
+    size_t n_participants;
     const char *match; /* FTS5 expression over messages, NULL none */
 };
 /* What a search is confined to. Zero: everything.
  *
- * A message passes when it is in any of with.channel_ids, by any of with.authors, has all of with.reactions, with.has and with.match, lies in the
- * dates, and nothing in `without` is true of it. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
+ * A message passes when it is in any of with.channel_ids, by any of with.authors, in a conversation of all of with.participants, has all of
+ * with.reactions, with.has, with.min_reactions and with.match, lies in the dates, and nothing in `without` is true of it. Someone's conversations
+ * are the threads they wrote in, and the direct messages they are in, one to one or in a group. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
  *
  * A passage stands for messages, one of which is shown, so it passes when it has a message to show and none that was excluded: its channel
- * passes, a message of it lies in the dates, a message of it passes everything (when there is a with.match), and none of its messages has
- * without.match. Author, reactions and flags are a message's own and say nothing of the conversation around it: with any of them in the filter,
+ * passes, so do the participants of its conversation, a message of it lies in the dates, a message of it passes everything (when there is a
+ * with.match), and none of its messages has without.match. Author, reactions and flags are a message's own and say nothing of the conversation around it: with any of them in the filter,
  * included or excluded, no passage passes. */
 struct br_slack_filter {
     struct br_slack_terms with, without;

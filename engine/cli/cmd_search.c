@@ -28,6 +28,12 @@ static struct br_search_options options_of(const struct args *a)
         .before = a->text[OPT_BEFORE],
         .has = a->list[OPT_HAS].items,
         .n_has = a->list[OPT_HAS].count,
+        .with = a->list[OPT_WITH].items,
+        .n_with = a->list[OPT_WITH].count,
+        .is = a->list[OPT_IS].items,
+        .n_is = a->list[OPT_IS].count,
+        .min_reactions = a->given[OPT_MIN_REACTIONS] ? (uint64_t)a->number[OPT_MIN_REACTIONS] : 0,
+        .me = a->text[OPT_ME],
         .exact = a->given[OPT_EXACT],
     };
 }
