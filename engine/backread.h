@@ -180,7 +180,7 @@ struct br_messages {
 };
 BR_API void br_messages_free(struct br_messages *m);
 
-/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday (UTC), a ts, or ten digits of whole
+/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www (ISO week), today, yesterday (UTC), a ts, or ten digits of whole
  * seconds. Slack's sense: after: later than all of that day; before: earlier than it. NULL gives 0. */
 BR_API int br_parse_bounds(const char *after, const char *before, int64_t *after_ts, int64_t *before_ts, struct br_error *err);
 /* before, after: exclusive, 0 none. Newest first. */
@@ -193,6 +193,52 @@ BR_API int br_top_messages(struct br_workspace *ws, const char *channel, int64_t
 BR_API int br_thread_messages(struct br_workspace *ws, const char *id, struct br_messages *out, struct br_error *err);
 BR_API int br_context_messages(struct br_workspace *ws, const char *id, size_t around, struct br_messages *out,
                                struct br_error *err);
+
+/* The messages most like a stored one, most like first: by its vector, without embedding anything. Each conversation once, its own left out.
+ * n: 1 to BR_SEARCH_N_MAX. BR_STATUS_NOT_FOUND: no such message, or it has no words. */
+BR_API int br_similar_messages(struct br_workspace *ws, const char *id, size_t n, struct br_messages *out, struct br_error *err);
+
+/* ---- Activity: of messages with content; joins, notices and what was deleted do not count ---- */
+
+enum br_activity_by { BR_ACTIVITY_BY_USER, BR_ACTIVITY_BY_CHANNEL };
+struct br_activity {
+    const char *id, *name; /* users: a bot's id, or its name twice; channels: name NULL for a direct message */
+    uint64_t messages;
+    uint64_t threads;   /* that the messages are in */
+    uint64_t reactions; /* to the messages, as reactions_total */
+    uint64_t spread;    /* users: channels they wrote in; channels: people who wrote there */
+    int64_t first_ts, last_ts;
+};
+struct br_activities {
+    size_t count;
+    struct br_activity *items;
+    void *memory; /* private */
+};
+/* The n with the most messages, most first. channel NULL: all. after, before: exclusive, 0 none. */
+BR_API int br_activity(struct br_workspace *ws, enum br_activity_by by, const char *channel, int64_t after, int64_t before, size_t n,
+                       struct br_activities *out, struct br_error *err);
+BR_API void br_activities_free(struct br_activities *a);
+
+struct br_new_channel {
+    char id[64], name[256];
+    int64_t created;
+};
+#define BR_DIGEST_N_MAX 100
+struct br_digest {
+    char week[16];    /* "2024-W05" when the period is one, else "" */
+    int64_t from, to; /* [from, to); to 0: no end */
+    uint64_t messages, people, threads, reactions;
+    struct br_messages top;             /* most reacted first */
+    struct br_messages busiest_threads; /* their roots, most replies in the period first */
+    uint64_t *thread_replies;           /* of each, in the period */
+    struct br_activities users, channels;
+    struct br_new_channel *new_channels; /* those whose birth the sources tell */
+    size_t n_new_channels;
+};
+/* after, before: exclusive, 0 none (br_parse_bounds of "2024-W05" gives a week); neither: the week of the newest message. At most n of each
+ * list, but all new channels. */
+BR_API int br_digest(struct br_workspace *ws, int64_t after, int64_t before, size_t n, struct br_digest *out, struct br_error *err);
+BR_API void br_digest_free(struct br_digest *d);
 
 /* ---- Search ---- */
 
@@ -208,7 +254,7 @@ struct br_search_options { /* zero: defaults */
     size_t n_channels;
     const char *const *users; /* authors, by name or id, bots too: any of */
     size_t n_users;
-    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, a ts, today, yesterday (UTC); NULL none. Slack's sense:
+    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www, a ts, today, yesterday (UTC); NULL none. Slack's sense:
                                    after: later than that day, before: earlier than it */
     const char *const *has; /* link, file, reaction, pin, thread, :emoji: (all of) */
     size_t n_has;

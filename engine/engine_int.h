@@ -187,6 +187,8 @@ void br_message_list_init(struct br_message_list *l, const struct br_workspace *
 void br_message_list_free(struct br_message_list *l);
 /* A br_slack_view_fn: ctx is the list. */
 BR_MUST_USE enum br_rc br_message_list_add(void *ctx, const struct br_slack_view *v, struct br_err *err);
+/* Hands the list over to the caller, or frees it. Returns the status. */
+int br_message_list_give(struct br_message_list *l, struct br_messages *out, struct br_error *error);
 /* Permalink, CHANNEL:TS (id or name) to channel id and ts. */
 BR_MUST_USE enum br_rc br_parse_message_id(struct br_workspace *ws, const char *id, char channel_id[64], int64_t *ts, struct br_err *err);
 

@@ -103,6 +103,19 @@ enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_
                                 bool exact, struct br_semantic_hits *out, struct br_err *err)
 {
     float vector[BR_DIM_MAX];
+    struct br_rows rows;
+    enum br_rc rc;
+    BR_TRY(br_store_rows(ws->store, &rows, err));
+    if (rows.count && want) /* else there is nothing to embed it for */
+        BR_TRY(embed_query(ws, text, len, vector, err));
+    BR_TRY(br_retrieve_nearest(ws, vector, allow, want, exact, out, err));
+err:
+    return rc;
+}
+
+enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, const struct br_bitmap *allow, size_t want, bool exact,
+                               struct br_semantic_hits *out, struct br_err *err)
+{
     struct vector_query q = {.vector = vector, .dim = br_model_info(ws->home->model)->dim, .allow = allow, .exact = exact};
     struct br_semantic_hits hits = {0};
     struct br_hit *slots = NULL;
@@ -112,7 +125,6 @@ enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_
         *out = (struct br_semantic_hits){.exhaustive = true};
         return BR_OK;
     }
-    BR_TRY(embed_query(ws, text, len, vector, err));
     hits.items = malloc(want * sizeof *hits.items);
     if (!hits.items)
         BR_TRY(br_fail_nomem(err));

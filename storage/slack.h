@@ -147,6 +147,33 @@ BR_MUST_USE enum br_rc br_slack_context(struct br_store *s, const char *channel_
 BR_MUST_USE enum br_rc br_slack_top(struct br_store *s, const char *channel_id, int64_t after, int64_t before, size_t n,
                                     br_slack_view_fn fn, void *ctx, struct br_err *err);
 
+/* --- Activity (slack_activity.c): messages with content in [after, before), 0 none. --- */
+enum br_slack_activity_of { BR_ACTIVITY_OF_USERS, BR_ACTIVITY_OF_CHANNELS };
+struct br_slack_activity {
+    const char *id, *name; /* of a bot without id: its name twice; name NULL for a DM */
+    uint64_t messages, threads, reactions; /* threads they are in; reactions they got, as reactions_total */
+    uint64_t spread; /* users: channels they wrote in; channels and totals: authors */
+    int64_t first_ts, last_ts;
+};
+typedef enum br_rc (*br_slack_activity_fn)(void *ctx, const struct br_slack_activity *a, struct br_err *err); /* may not use the store */
+/* The n with the most messages, most first. channel_id NULL: all. */
+BR_MUST_USE enum br_rc br_slack_activity(struct br_store *s, enum br_slack_activity_of of, const char *channel_id, int64_t after,
+                                         int64_t before, size_t n, br_slack_activity_fn fn, void *ctx, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_activity_totals(struct br_store *s, int64_t after, int64_t before, struct br_slack_activity *a,
+                                                struct br_err *err); /* id, name NULL */
+struct br_slack_busy_thread {
+    struct br_slack_thread_key key;
+    uint64_t replies; /* in the period */
+};
+/* Most replies first; out has room for n. */
+BR_MUST_USE enum br_rc br_slack_busiest_threads(struct br_store *s, int64_t after, int64_t before, size_t n, struct br_slack_busy_thread *out,
+                                                size_t *n_out, struct br_err *err);
+/* Public and private channels made in the period, oldest first; those whose birth the sources do not tell are not among them. */
+BR_MUST_USE enum br_rc br_slack_new_channels(struct br_store *s, int64_t after, int64_t before,
+                                             enum br_rc (*fn)(void *ctx, const char *id, const char *name, int64_t created, struct br_err *err),
+                                             void *ctx, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_newest_ts(struct br_store *s, int64_t *ts, struct br_err *err); /* of content; 0 none */
+
 struct br_slack_author;
 /* Names to ids. BR_E_NOTFOUND with the nearest names in err. A leading # or @ is accepted; ids first, then names (case-folded). */
 BR_MUST_USE enum br_rc br_slack_find_channel(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err);
@@ -174,6 +201,9 @@ struct br_doc {
 };
 /* BR_E_NOTFOUND: the slot is dead or no document's. */
 BR_MUST_USE enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc *doc, struct br_err *err);
+
+/* slot UINT64_MAX when the message has no vector. BR_E_NOTFOUND: there is no such message. */
+BR_MUST_USE enum br_rc br_slack_doc_of_message(struct br_store *s, const char *channel_id, int64_t ts, struct br_doc *doc, struct br_err *err);
 
 #define BR_HAS_LINK 1u
 #define BR_HAS_FILE 2u

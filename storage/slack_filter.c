@@ -438,3 +438,21 @@ enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc
 err:
     return rc;
 }
+
+enum br_rc br_slack_doc_of_message(struct br_store *s, const char *channel_id, int64_t ts, struct br_doc *doc, struct br_err *err)
+{
+    struct br_slack_stored row;
+    enum br_rc rc = br_slack_load_stored(s, channel_id, ts, &row, err);
+    if (rc != BR_OK)
+        return rc;
+    if (!row.exists || row.cls == BR_MSG_PLACEHOLDER)
+        return br_fail(err, BR_E_NOTFOUND, "there is no message %s:%lld.%06lld", channel_id, (long long)(ts / 1000000), (long long)(ts % 1000000));
+    *doc = (struct br_doc){.kind = BR_DOC_MESSAGE,
+                           .content_id = (uint64_t)row.content_id,
+                           .slot = row.slot == BR_NO_SLOT ? UINT64_MAX : (uint64_t)row.slot,
+                           .ts = ts,
+                           .last_ts = ts,
+                           .thread_ts = row.thread_ts ? row.thread_ts : ts};
+    strncat(doc->channel_id, channel_id, sizeof(doc->channel_id) - 1);
+    return BR_OK;
+}

@@ -46,7 +46,7 @@ void sigbus_is_told(void);
 json_t *json_text(const char *s); /* null for NULL; invalid bytes are replaced */
 json_t *json_count(uint64_t n);
 json_t *json_message(const struct br_message *m);
-json_t *json_messages(const struct br_messages *m);
+json_t *json_messages(const struct br_messages *m, const char *next_cursor); /* next_cursor: "" for no field, NULL for none */
 json_t *json_hit(const struct br_search_hit *h);
 json_t *json_results(const struct br_search_results *r);
 const char *search_mode_name(enum br_search_mode mode);

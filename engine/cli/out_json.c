@@ -93,12 +93,15 @@ json_t *json_message(const struct br_message *m)
     return j;
 }
 
-json_t *json_messages(const struct br_messages *m)
+json_t *json_messages(const struct br_messages *m, const char *next_cursor)
 {
     json_t *items = json_array();
     for (size_t i = 0; i < m->count; i++)
         json_array_append_new(items, json_message(&m->items[i]));
-    return json_pack("{so}", "messages", items);
+    json_t *j = json_pack("{so}", "messages", items);
+    if (!next_cursor || *next_cursor)
+        json_object_set_new(j, "next_cursor", json_text(next_cursor));
+    return j;
 }
 
 json_t *json_hit(const struct br_search_hit *h)
