@@ -66,6 +66,15 @@ BR_API void br_workspace_names_free(struct br_workspace_names *names);
  * BR_STATUS_DAMAGED. */
 BR_API int br_workspace_open(struct br_home *home, const char *key, struct br_workspace **out, struct br_error *err);
 BR_API void br_workspace_close(struct br_workspace *ws);
+/* What a handle remembers of earlier questions: vectors of their texts, and answers, which are never given when anything was committed since. */
+#define BR_CACHE_BYTES_DEFAULT ((size_t)16 << 20)
+struct br_cache_status {
+    uint64_t hits, misses;               /* answers */
+    uint64_t vector_hits, vector_misses; /* vectors, where an answer had to be made */
+    uint64_t evictions, entries, bytes, limit;
+};
+BR_API void br_workspace_cache_limit(struct br_workspace *ws, size_t bytes); /* 0: nothing is kept */
+BR_API void br_workspace_cache_status(const struct br_workspace *ws, struct br_cache_status *out);
 BR_API const char *br_workspace_id(const struct br_workspace *ws);
 BR_API const char *br_workspace_name(const struct br_workspace *ws);
 
@@ -264,6 +273,7 @@ struct br_search_options { /* zero: defaults */
     size_t n_is;
     uint64_t min_reactions; /* distinct users over folded reactions, as br_top_messages counts; 0 any */
     const char *me;         /* who "me" is in a filter, by name or id; NULL: $BACKREAD_ME */
+    const char *cursor; /* next_cursor of the page before, of the same question; NULL: the first page */
     bool exact;   /* scan every vector instead of the graph */
     bool literal; /* the query is text only: no filters, phrases or exclusions inside it */
 };
@@ -284,6 +294,8 @@ struct br_search_results {
     enum br_search_mode mode;
     bool exhaustive; /* the semantic side looked at every vector that passed the filters */
     double took_ms;  /* from parsed query to hits */
+    bool cached;     /* the answer of an equal question, nothing having been committed since */
+    char *next_cursor; /* for the next page; NULL: there is none. Pages are parts of one ranking: what was written since the first is left out */
     size_t count;
     struct br_search_hit *hits;
     void *memory; /* private */

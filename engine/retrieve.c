@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "render.h"
 
 void br_semantic_hits_free(struct br_semantic_hits *h)
@@ -19,12 +20,16 @@ static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t 
 {
     struct br_buf buf;
     enum br_rc rc = BR_OK;
+    uint32_t dim = br_model_info(ws->home->model)->dim;
+    if (br_cache_vector(ws->cache, text, len, out, dim))
+        return BR_OK;
     br_buf_init(&buf, 2 * (size_t)BR_RENDER_TEXT_MAX);
     br_render_for_embedding(text, len, &buf);
     if (!ws->embedder)
         BR_TRY(br_embedder_new(ws->home->model, &ws->embedder, err));
     const char *s = br_buf_str(&buf);
     BR_TRY(br_embed(ws->embedder, &s, &buf.len, 1, out, err));
+    br_cache_keep_vector(ws->cache, text, len, out, dim);
 err:
     br_buf_free(&buf);
     return rc;

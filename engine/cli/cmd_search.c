@@ -34,6 +34,7 @@ static struct br_search_options options_of(const struct args *a)
         .n_is = a->list[OPT_IS].count,
         .min_reactions = a->given[OPT_MIN_REACTIONS] ? (uint64_t)a->number[OPT_MIN_REACTIONS] : 0,
         .me = a->text[OPT_ME],
+        .cursor = a->text[OPT_CURSOR],
         .exact = a->given[OPT_EXACT],
     };
 }
@@ -52,12 +53,15 @@ static char *join(const struct arg_list *words)
 
 static void print_results(const struct cli *cli, const struct br_search_results *r)
 {
-    if (cli->json)
-        json_print(cli, json_results(r), false);
-    else if (cli->jsonl)
+    if (cli->json) {
+        json_t *j = json_results(r);
+        json_object_set_new(j, "next_cursor", json_text(r->next_cursor));
+        json_print(cli, j, false);
+    }
+    if (cli->jsonl)
         for (size_t i = 0; i < r->count; i++)
             json_print(cli, json_hit(&r->hits[i]), true);
-    else if (r->count)
+    if (!cli->json && !cli->jsonl && r->count)
         text_results(cli, r);
 }
 
@@ -83,6 +87,8 @@ static int search_once(struct cli *cli, const char *query)
     if (br_search(cli->ws, query, &options, &r, &err))
         return json_of_nothing(cli, query, options.mode, cli_fail_with(&err));
     print_results(cli, &r);
+    if (r.next_cursor && !cli->json)
+        cli_note(cli, "more: --cursor %s", r.next_cursor);
     if (r.count == 0)
         status = cli_fail(BR_STATUS_NOT_FOUND, "nothing found for '%s': try fewer words or filters, or --mode semantic",
                           query);
@@ -180,6 +186,8 @@ int cmd_search(struct cli *cli)
     const char *batch = a->text[OPT_BATCH];
     if (batch && a->operands.count)
         return cli_fail(BR_STATUS_USAGE, "search takes a QUERY or --batch FILE, not both: leave one out");
+    if (batch && a->given[OPT_CURSOR])
+        return cli_fail(BR_STATUS_USAGE, "--cursor goes on with one question: leave it out with --batch");
     if (batch && cli->json)
         return cli_fail(BR_STATUS_USAGE, "search --batch answers one document a line: give --jsonl instead of --json");
     if (batch)
