@@ -306,6 +306,13 @@ BR_API int br_search(struct br_workspace *ws, const char *query, const struct br
                      struct br_search_results *out, struct br_error *err);
 BR_API void br_search_results_free(struct br_search_results *r);
 
+/* Called for each query of br_search_many, on several threads at a time, in any order. Status and err are br_search's; *r is the callee's to free. */
+typedef void (*br_search_each_fn)(void *ctx, size_t i, int status, struct br_search_results *r, const struct br_error *err);
+/* br_search for n queries, on all cores; the same answers. ws is in use until it returns; handles for the other threads are opened beside it
+ * and stay for the next time. options->cursor must be NULL. */
+BR_API int br_search_many(struct br_workspace *ws, const char *const *queries, size_t n, const struct br_search_options *options,
+                          br_search_each_fn each, void *ctx, struct br_error *err);
+
 /* ---- Status and verification ---- */
 
 struct br_channel_status {

@@ -40,6 +40,7 @@ struct br_workspace {
     struct br_embedder *embedder;         /* made at the first semantic query */
     struct br_slack_tokenizer *tokenizer; /* made at the first query */
     struct br_cache *cache;
+    struct br_helpers *helpers; /* batch.c: made at the first batch */
     char id[65], name[256], domain[256];
 };
 
@@ -239,12 +240,17 @@ struct br_query {
 BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
                                       struct br_query *q, struct br_err *err);
 void br_query_free(struct br_query *q);
+/* The text of a query of nothing but words, as br_query.text has it. */
+void br_query_words(const char *query, struct br_buf *out);
 
 /* --- search.c --- */
 struct br_page;
 /* The search itself, within the caller's snapshot: the first br_page_end hits. */
 BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options,
                                        const struct br_page *page, struct br_search_results *out, struct br_err *err);
+
+/* --- batch.c --- */
+void br_helpers_free(struct br_helpers *h);
 
 /* --- snippet.c --- */
 /* A line or two of text around the densest run of hits; appended to out. */

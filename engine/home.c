@@ -218,6 +218,7 @@ void br_workspace_close(struct br_workspace *ws)
 {
     if (!ws)
         return;
+    br_helpers_free(ws->helpers);
     br_cache_free(ws->cache);
     br_embedder_free(ws->embedder);
     br_slack_tokenizer_free(ws->tokenizer);

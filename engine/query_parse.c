@@ -462,6 +462,21 @@ static void plain_query(const char *query, bool literal, struct br_buf *out)
     }
 }
 
+void br_query_words(const char *query, struct br_buf *out)
+{
+    struct br_buf plain;
+    br_buf_init(&plain, QUERY_BYTES_MAX);
+    plain_query(query, true, &plain);
+    for (const char *s = br_buf_str(&plain); *(s += strspn(s, " \t\r\n"));) {
+        size_t n = strcspn(s, " \t\r\n");
+        if (out->len)
+            br_buf_addc(out, ' ');
+        br_buf_add(out, s, n);
+        s += n;
+    }
+    br_buf_free(&plain);
+}
+
 /* ---- putting it together ---- */
 
 /* The alternatives, as far as they fit. */

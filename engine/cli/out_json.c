@@ -147,9 +147,24 @@ static void write_escaped(FILE *f, const char *s)
             fprintf(f, "\\u20%02x", (p[1] == 0x80 ? 0x00u : 0x40u) + (p[2] & 0x3Fu));
             p += 2;
         } else {
-            putc(*p, f);
+            putc_unlocked(*p, f);
         }
     }
+}
+
+char *json_line(json_t *document)
+{
+    char *s = document ? json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    if (!s)
+        no_memory();
+    json_decref(document);
+    return s;
+}
+
+void json_print_line(const char *line)
+{
+    write_escaped(stdout, line);
+    putc('\n', stdout);
 }
 
 void json_print(const struct cli *cli, json_t *document, bool line)
