@@ -40,6 +40,7 @@ struct br_workspace {
     struct br_embedder *embedder;         /* made at the first semantic query */
     struct br_slack_tokenizer *tokenizer; /* made at the first query */
     struct br_cache *cache;
+    struct br_docs *docs;       /* docs.c */
     struct br_helpers *helpers; /* batch.c: made at the first batch */
     char id[65], name[256], domain[256];
 };
@@ -248,6 +249,13 @@ struct br_page;
 /* The search itself, within the caller's snapshot: the first br_page_end hits. */
 BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options,
                                        const struct br_page *page, struct br_search_results *out, struct br_err *err);
+
+/* --- docs.c --- */
+/* Within a snapshot, whose state is now: before br_doc_of_slot. */
+void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now);
+/* As br_slack_doc_of_slot. */
+BR_MUST_USE enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc *doc, struct br_err *err);
+void br_docs_free(struct br_docs *d);
 
 /* --- batch.c --- */
 void br_helpers_free(struct br_helpers *h);

@@ -220,6 +220,7 @@ void br_workspace_close(struct br_workspace *ws)
         return;
     br_helpers_free(ws->helpers);
     br_cache_free(ws->cache);
+    br_docs_free(ws->docs);
     br_embedder_free(ws->embedder);
     br_slack_tokenizer_free(ws->tokenizer);
     br_searcher_free(ws->searcher);

@@ -77,7 +77,7 @@ static enum br_rc join(struct br_workspace *ws, const struct br_hit *slots, size
     for (size_t i = 0; i < n && out->count < want; i++) {
         struct br_semantic_hit *h = &out->items[out->count];
         struct br_err why = {0};
-        enum br_rc rc = br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, &why);
+        enum br_rc rc = br_doc_of_slot(ws, slots[i].slot, &h->doc, &why);
         if (rc == BR_E_NOTFOUND)
             continue;
         if (rc != BR_OK)
@@ -124,7 +124,10 @@ enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, con
     struct vector_query q = {.vector = vector, .dim = br_model_info(ws->home->model)->dim, .allow = allow, .exact = exact};
     struct br_semantic_hits hits = {0};
     struct br_hit *slots = NULL;
+    struct br_store_info info;
     enum br_rc rc;
+    BR_TRY(br_store_info(ws->store, &info, err));
+    br_docs_begin(ws, &info);
     BR_TRY(br_store_rows(ws->store, &q.rows, err));
     if (!q.rows.count || !want) {
         *out = (struct br_semantic_hits){.exhaustive = true};
