@@ -84,6 +84,15 @@ BR_API void br_workspace_names_free(struct br_workspace_names *names);
  * BR_STATUS_DAMAGED. */
 BR_API int br_workspace_open(struct br_home *home, const char *key, struct br_workspace **out, struct br_error *err);
 BR_API void br_workspace_close(struct br_workspace *ws);
+/* What a handle remembers of earlier questions: vectors of their texts, and answers, which are never given when anything was committed since. */
+#define BR_CACHE_BYTES_DEFAULT ((size_t)16 << 20)
+struct br_cache_status {
+    uint64_t hits, misses;               /* answers */
+    uint64_t vector_hits, vector_misses; /* vectors, where an answer had to be made */
+    uint64_t evictions, entries, bytes, limit;
+};
+BR_API void br_workspace_cache_limit(struct br_workspace *ws, size_t bytes); /* 0: nothing is kept */
+BR_API void br_workspace_cache_status(const struct br_workspace *ws, struct br_cache_status *out);
 BR_API const char *br_workspace_id(const struct br_workspace *ws);
 BR_API const char *br_workspace_name(const struct br_workspace *ws);
 
@@ -198,7 +207,7 @@ struct br_messages {
 };
 BR_API void br_messages_free(struct br_messages *m);
 
-/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday (UTC), a ts, or ten digits of whole
+/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www (ISO week), today, yesterday (UTC), a ts, or ten digits of whole
  * seconds. Slack's sense: after: later than all of that day; before: earlier than it. NULL gives 0. */
 BR_API int br_parse_bounds(const char *after, const char *before, int64_t *after_ts, int64_t *before_ts, struct br_error *err);
 /* before, after: exclusive, 0 none. Newest first. */
@@ -212,11 +221,58 @@ BR_API int br_thread_messages(struct br_workspace *ws, const char *id, struct br
 BR_API int br_context_messages(struct br_workspace *ws, const char *id, size_t around, struct br_messages *out,
                                struct br_error *err);
 
+/* The messages most like a stored one, most like first: by its vector, without embedding anything. Each conversation once, its own left out.
+ * n: 1 to BR_SEARCH_N_MAX. BR_STATUS_NOT_FOUND: no such message, or it has no words. */
+BR_API int br_similar_messages(struct br_workspace *ws, const char *id, size_t n, struct br_messages *out, struct br_error *err);
+
+/* ---- Activity: of messages with content; joins, notices and what was deleted do not count ---- */
+
+enum br_activity_by { BR_ACTIVITY_BY_USER, BR_ACTIVITY_BY_CHANNEL };
+struct br_activity {
+    const char *id, *name; /* users: a bot's id, or its name twice; channels: name NULL for a direct message */
+    uint64_t messages;
+    uint64_t threads;   /* that the messages are in */
+    uint64_t reactions; /* to the messages, as reactions_total */
+    uint64_t spread;    /* users: channels they wrote in; channels: people who wrote there */
+    int64_t first_ts, last_ts;
+};
+struct br_activities {
+    size_t count;
+    struct br_activity *items;
+    void *memory; /* private */
+};
+/* The n with the most messages, most first. channel NULL: all. after, before: exclusive, 0 none. */
+BR_API int br_activity(struct br_workspace *ws, enum br_activity_by by, const char *channel, int64_t after, int64_t before, size_t n,
+                       struct br_activities *out, struct br_error *err);
+BR_API void br_activities_free(struct br_activities *a);
+
+struct br_new_channel {
+    char id[64], name[256];
+    int64_t created;
+};
+#define BR_DIGEST_N_MAX 100
+struct br_digest {
+    char week[16];    /* "2024-W05" when the period is one, else "" */
+    int64_t from, to; /* [from, to); to 0: no end */
+    uint64_t messages, people, threads, reactions;
+    struct br_messages top;             /* most reacted first */
+    struct br_messages busiest_threads; /* their roots, most replies in the period first */
+    uint64_t *thread_replies;           /* of each, in the period */
+    struct br_activities users, channels;
+    struct br_new_channel *new_channels; /* those whose birth the sources tell */
+    size_t n_new_channels;
+};
+/* after, before: exclusive, 0 none (br_parse_bounds of "2024-W05" gives a week); neither: the week of the newest message. At most n of each
+ * list, but all new channels. */
+BR_API int br_digest(struct br_workspace *ws, int64_t after, int64_t before, size_t n, struct br_digest *out, struct br_error *err);
+BR_API void br_digest_free(struct br_digest *d);
+
 /* ---- Search ---- */
 
 enum br_search_mode { BR_SEARCH_HYBRID, BR_SEARCH_SEMANTIC, BR_SEARCH_KEYWORD };
 #define BR_SEARCH_N_DEFAULT 10
 #define BR_SEARCH_N_MAX 1000
+#define BR_SEARCH_FILTERS_MAX 64 /* in the query and in the options together */
 
 struct br_search_options { /* zero: defaults */
     enum br_search_mode mode;
@@ -225,10 +281,17 @@ struct br_search_options { /* zero: defaults */
     size_t n_channels;
     const char *const *users; /* authors, by name or id, bots too: any of */
     size_t n_users;
-    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, a ts, today, yesterday (UTC); NULL none. Slack's sense:
+    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www, a ts, today, yesterday (UTC); NULL none. Slack's sense:
                                    after: later than that day, before: earlier than it */
-    const char *const *has; /* link, file, reaction, thread, :emoji: (all of) */
+    const char *const *has; /* link, file, reaction, pin, thread, :emoji: (all of) */
     size_t n_has;
+    const char *const *with; /* persons, by name or id (all of): threads they wrote in, direct messages they are in */
+    size_t n_with;
+    const char *const *is; /* thread: any message of one; root: the first of one (all of) */
+    size_t n_is;
+    uint64_t min_reactions; /* distinct users over folded reactions, as br_top_messages counts; 0 any */
+    const char *me;         /* who "me" is in a filter, by name or id; NULL: $BACKREAD_ME */
+    const char *cursor; /* next_cursor of the page before, of the same question; NULL: the first page */
     bool exact;   /* scan every vector instead of the graph */
     bool literal; /* the query is text only: no filters, phrases or exclusions inside it */
 };
@@ -249,6 +312,8 @@ struct br_search_results {
     enum br_search_mode mode;
     bool exhaustive; /* the semantic side looked at every vector that passed the filters */
     double took_ms;  /* from parsed query to hits */
+    bool cached;     /* the answer of an equal question, nothing having been committed since */
+    char *next_cursor; /* for the next page; NULL: there is none. Pages are parts of one ranking: what was written since the first is left out */
     size_t count;
     struct br_search_hit *hits;
     void *memory; /* private */
@@ -258,6 +323,13 @@ struct br_search_results {
 BR_API int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options,
                      struct br_search_results *out, struct br_error *err);
 BR_API void br_search_results_free(struct br_search_results *r);
+
+/* Called for each query of br_search_many, on several threads at a time, in any order. Status and err are br_search's; *r is the callee's to free. */
+typedef void (*br_search_each_fn)(void *ctx, size_t i, int status, struct br_search_results *r, const struct br_error *err);
+/* br_search for n queries, on all cores; the same answers. ws is in use until it returns; handles for the other threads are opened beside it
+ * and stay for the next time. options->cursor must be NULL. */
+BR_API int br_search_many(struct br_workspace *ws, const char *const *queries, size_t n, const struct br_search_options *options,
+                          br_search_each_fn each, void *ctx, struct br_error *err);
 
 /* ---- Status and verification ---- */
 

@@ -41,6 +41,9 @@ struct br_workspace {
     struct br_searcher *searcher;
     struct br_embedder *embedder;         /* made at the first semantic query */
     struct br_slack_tokenizer *tokenizer; /* made at the first query */
+    struct br_cache *cache;
+    struct br_docs *docs;       /* docs.c */
+    struct br_helpers *helpers; /* batch.c: made at the first batch */
     char id[65], name[256], domain[256];
 };
 
@@ -100,6 +103,7 @@ BR_MUST_USE enum br_rc br_name_map_new(struct br_name_map **out, struct br_err *
 void br_name_map_free(struct br_name_map *m);
 /* name NULL keeps the one there is; flags are added. Returns the flags from before, or -1 without memory. */
 int br_name_map_put(struct br_name_map *m, const char *id, const char *name, unsigned flags);
+bool br_name_map_has(const struct br_name_map *m, const char *id);
 const char *br_name_map_get(const struct br_name_map *m, const char *id); /* NULL unknown; borrowed until the next put */
 
 /* --- passages.c --- */
@@ -190,6 +194,8 @@ void br_message_list_init(struct br_message_list *l, const struct br_workspace *
 void br_message_list_free(struct br_message_list *l);
 /* A br_slack_view_fn: ctx is the list. */
 BR_MUST_USE enum br_rc br_message_list_add(void *ctx, const struct br_slack_view *v, struct br_err *err);
+/* Hands the list over to the caller, or frees it. Returns the status. */
+int br_message_list_give(struct br_message_list *l, struct br_messages *out, struct br_error *error);
 /* Permalink, CHANNEL:TS (id or name) to channel id and ts. */
 BR_MUST_USE enum br_rc br_parse_message_id(struct br_workspace *ws, const char *id, char channel_id[64], int64_t *ts, struct br_err *err);
 
@@ -233,12 +239,30 @@ struct br_query {
     struct br_query_list {
         const char **items; /* owned */
         size_t n;
-    } channels[2], reactions[2]; /* with, without */
+    } channels[2], reactions[2], participants[2]; /* with, without */
     struct br_slack_author *authors[2]; /* owned */
 };
 BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
                                       struct br_query *q, struct br_err *err);
 void br_query_free(struct br_query *q);
+/* The text of a query of nothing but words, as br_query.text has it. */
+void br_query_words(const char *query, struct br_buf *out);
+
+/* --- search.c --- */
+struct br_page;
+/* The search itself, within the caller's snapshot: the first br_page_end hits. */
+BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options,
+                                       const struct br_page *page, struct br_search_results *out, struct br_err *err);
+
+/* --- docs.c --- */
+/* Within a snapshot, whose state is now: before br_doc_of_slot. */
+void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now);
+/* As br_slack_doc_of_slot. */
+BR_MUST_USE enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc *doc, struct br_err *err);
+void br_docs_free(struct br_docs *d);
+
+/* --- batch.c --- */
+void br_helpers_free(struct br_helpers *h);
 
 /* --- snippet.c --- */
 /* A line or two of text around the densest run of hits; appended to out. */

@@ -1,6 +1,8 @@
 /* home.c - the home directory and its workspaces: opening, listing, and the model they share. */
 #include "engine_int.h"
 
+#include "cache.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -274,6 +276,7 @@ int br_workspace_open(struct br_home *h, const char *key, struct br_workspace **
     snprintf(ws->name, sizeof ws->name, "%s", info.name);
     snprintf(ws->domain, sizeof ws->domain, "%s", info.domain);
     br_graph_open(&ws->graph, h->io, ws->store, NULL);
+    ws->cache = br_cache_new(BR_CACHE_BYTES_DEFAULT);
     br_registry_close(reg);
     *out = ws;
     return BR_STATUS_OK;
@@ -287,6 +290,9 @@ void br_workspace_close(struct br_workspace *ws)
 {
     if (!ws)
         return;
+    br_helpers_free(ws->helpers);
+    br_cache_free(ws->cache);
+    br_docs_free(ws->docs);
     br_embedder_free(ws->embedder);
     br_slack_tokenizer_free(ws->tokenizer);
     br_searcher_free(ws->searcher);

@@ -1,4 +1,4 @@
-/* search.c - br_search: parse, retrieve on both sides, fuse by conversation, show the best message of each.
+/* search.c - the search itself: parse, retrieve on both sides, fuse by conversation, show the best message of each.
  *
  * A conversation is a thread, or a message without one. Each side ranks conversations twice, by its best passage and by its best message;
  * reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009: sum of w / (60 + rank)) joins the up to four lists, half a weight each. A
@@ -17,6 +17,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cache.h"
+#include "page.h"
 #include "retrieve.h"
 
 #define RRF_K 60.0
@@ -180,7 +182,8 @@ struct searching {
     struct br_query query;
     struct br_slack_set allowed;
     bool filtered;
-    size_t n, candidates;
+    const struct br_page *page;
+    size_t n, candidates; /* n: of the first page */
     struct fusion *fusion;
     bool exhaustive;
     struct br_search_results results;
@@ -369,7 +372,7 @@ err:
 static enum br_rc add_best_messages(struct searching *s, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t i = 0; i < s->fusion->count && s->results.count < s->n; i++) {
+    for (size_t i = 0; i < s->fusion->count && s->results.count < br_page_end(s->page); i++) {
         struct conversation *c = &s->fusion->items[i];
         bool added = false;
         if (c->n_candidates)
@@ -392,9 +395,9 @@ err:
 static enum br_rc add_other_messages(struct searching *s, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t i = 0; i < s->fusion->count && s->results.count < s->n; i++) {
+    for (size_t i = 0; i < s->fusion->count && s->results.count < br_page_end(s->page); i++) {
         struct conversation *c = &s->fusion->items[i];
-        for (size_t j = 0; j < c->n_candidates && s->results.count < s->n; j++) {
+        for (size_t j = 0; j < c->n_candidates && s->results.count < br_page_end(s->page); j++) {
             struct candidate *m = &c->candidates[j];
             bool ok = false;
             if (!m->ts)
@@ -423,7 +426,7 @@ static enum br_rc run_newest(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
     s->exhaustive = true;
-    BR_TRY(br_slack_newest(s->ws->store, &s->allowed, &s->query.filter, s->n, br_message_list_add, &s->list, err));
+    BR_TRY(br_slack_newest(s->ws->store, &s->allowed, &s->query.filter, br_page_end(s->page), br_message_list_add, &s->list, err));
     for (size_t i = 0; i < s->list.count; i++)
         BR_TRY(add_hit(s, &s->list.items[i], (struct br_search_hit){.kind = BR_HIT_MESSAGE, .semantic = NAN, .keyword = NAN}, false, err));
 err:
@@ -441,12 +444,23 @@ err:
     return rc;
 }
 
+/* Leaves out what is newer than the first page. */
+static void pin(struct searching *s)
+{
+    for (uint64_t i = s->page->slots; i < s->allowed.slots.n_bits; i++)
+        br_bitmap_clear(&s->allowed.slots, i);
+    for (uint64_t i = s->page->contents; i < s->allowed.contents.n_bits; i++)
+        br_bitmap_clear(&s->allowed.contents, i);
+}
+
 static enum br_rc run(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
-    s->filtered = !br_slack_filter_is_empty(&s->query.filter);
+    s->filtered = !br_slack_filter_is_empty(&s->query.filter) || s->page->pinned;
     if (s->filtered)
         BR_TRY(br_slack_filter_set(s->ws->store, &s->query.filter, &s->allowed, err));
+    if (s->page->pinned)
+        pin(s);
     if (!s->query.text.len)
         return run_newest(s, err);
     if (s->opt->mode != BR_SEARCH_KEYWORD)
@@ -467,14 +481,13 @@ err:
 
 static enum br_rc give_results(struct searching *s, double took_ms, struct br_search_results *out, struct br_err *err)
 {
-    struct br_arena *memory = malloc(sizeof *memory);
+    struct br_shared *memory = br_shared_new(&s->list.arena);
     char *query = strdup(br_buf_str(&s->query.text));
     if (!memory || !query) {
-        free(memory);
+        free(memory); /* the arena is still the list's */
         free(query);
         return br_fail_nomem(err);
     }
-    *memory = s->list.arena;
     br_arena_init(&s->list.arena, 0);
     s->results.memory = memory;
     s->results.query = query;
@@ -485,42 +498,32 @@ static enum br_rc give_results(struct searching *s, double took_ms, struct br_se
     return BR_OK;
 }
 
-int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options, struct br_search_results *out,
-              struct br_error *error)
+enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options, const struct br_page *page,
+                           struct br_search_results *out, struct br_err *err)
 {
-    static const struct br_search_options defaults = {0};
-    struct br_err err = {0};
-    struct searching s = {.ws = ws, .opt = options ? options : &defaults};
+    struct searching s = {.ws = ws, .opt = options, .page = page, .n = page->base_n};
     struct timespec from, to;
-    bool snapshot = false;
     enum br_rc rc;
     br_message_list_init(&s.list, ws);
-    s.n = s.opt->n ? s.opt->n : BR_SEARCH_N_DEFAULT;
-    if (s.n > BR_SEARCH_N_MAX)
-        BR_TRY(br_fail(&err, BR_E_USAGE, "at most %d hits can be asked for", BR_SEARCH_N_MAX));
     s.candidates = BR_MIN(BR_MAX(8 * s.n, (size_t)CANDIDATES_MIN), (size_t)CANDIDATES_MAX);
     s.fusion = calloc(1, sizeof *s.fusion);
     if (!s.fusion)
-        BR_TRY(br_fail_nomem(&err));
-    BR_TRY(br_store_read_begin(ws->store, &err));
-    snapshot = true;
+        BR_TRY(br_fail_nomem(err));
     if (!ws->tokenizer)
-        BR_TRY(br_slack_tokenizer_new(&ws->tokenizer, &err));
+        BR_TRY(br_slack_tokenizer_new(&ws->tokenizer, err));
     s.tokenizer = ws->tokenizer;
-    BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, &err));
+    BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, err));
     bool nothing = !s.query.text.len && (s.opt->literal || br_slack_filter_is_empty(&s.query.filter));
     if (nothing && !s.opt->literal)
-        BR_TRY(br_fail(&err, BR_E_USAGE, "the query is empty: give words, filters or both"));
+        BR_TRY(br_fail(err, BR_E_USAGE, "the query is empty: give words, filters or both"));
     clock_gettime(CLOCK_MONOTONIC, &from);
     if (!nothing) /* an empty text among many literal ones finds nothing */
-        BR_TRY(run(&s, &err));
+        BR_TRY(run(&s, err));
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
-    BR_TRY(give_results(&s, ms, out, &err));
+    BR_TRY(give_results(&s, ms, out, err));
     s.results.hits = NULL;
 err:
-    if (snapshot)
-        br_store_read_end(ws->store);
     if (s.fusion)
         fusion_free(s.fusion);
     br_slack_set_free(&s.allowed);
@@ -528,15 +531,5 @@ err:
     free(s.results.hits);
     br_message_list_free(&s.list);
     br_query_free(&s.query);
-    return br_status_of(rc, &err, error);
-}
-
-void br_search_results_free(struct br_search_results *r)
-{
-    if (r->memory)
-        br_arena_free(r->memory);
-    free(r->memory);
-    free(r->query);
-    free(r->hits);
-    *r = (struct br_search_results){0};
+    return rc;
 }

@@ -168,6 +168,17 @@ static bool has_link(const char *text, const json_t *blocks, const json_t *attac
     return links_inside(blocks) || links_inside(attachments);
 }
 
+/* pinned_to names the channels: of a file shared in several, any of them. */
+static bool is_pinned(const json_t *row, const char *channel_id)
+{
+    size_t i;
+    const json_t *v;
+    json_array_foreach(json_object_get(row, "pinned_to"), i, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), channel_id) == 0)
+            return true;
+    return false;
+}
+
 static void read_author(const struct reader *r, struct br_message_event *m)
 {
     m->user_id = br_get_id(r->row, "user", r->notes);
@@ -236,6 +247,7 @@ static enum br_row read_message(struct reader *r, const char *channel_id, struct
     const char *text = str(r, "text");
     const json_t *blocks = typed(r, "blocks", JSON_ARRAY), *attachments = typed(r, "attachments", JSON_ARRAY);
     m->has_link = has_link(text, blocks, attachments);
+    m->is_pinned = is_pinned(r->row, channel_id);
     return r->no_memory ? BR_ROW_NO_MEMORY : BR_ROW_EVENT;
 }
 

@@ -246,7 +246,7 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     sqlite3_stmt *st;
     enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db,
                                       "SELECT workspace_id, uuid, generation, content_tail, vector_tail, last_seq,"
-                                      " ckpt_file, ckpt_seq, model_id, dim, name, domain, next_content_id FROM store",
+                                      " ckpt_file, ckpt_seq, model_id, dim, name, domain, next_content_id, commits FROM store",
                                       s->dir, &st, err);
     if (rc != BR_OK)
         return rc;
@@ -270,6 +270,8 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     info->content_tail = (uint64_t)content_tail;
     info->vector_tail = (uint64_t)vector_tail;
     info->last_seq = (uint64_t)sqlite3_column_int64(st, 5);
+    info->next_content_id = (uint64_t)next_id;
+    info->commits = (uint64_t)sqlite3_column_int64(st, 13);
     copy_column(st, 6, info->ckpt_file, sizeof(info->ckpt_file));
     info->ckpt_seq = (uint64_t)sqlite3_column_int64(st, 7);
     if (!br_checkpoint_name_ok(info->ckpt_file)) { /* no other file is a checkpoint, whatever a damaged row says */

@@ -9,7 +9,7 @@
 
 #define BR_PATH_MAX 4096
 #define BR_STORE_APPLICATION_ID 0x42726431 /* "Brd1" */
-#define BR_STORE_USER_VERSION 2 /* of the schema; see store_migrate.c */
+#define BR_STORE_USER_VERSION 3 /* of the schema; see store_migrate.c */
 #define BR_STORE_USER_VERSION_MAX 1000 /* no version from a file is believed past it: that is damage, for repair */
 #define BR_REGISTRY_APPLICATION_ID 0x42725231 /* "BrR1" */
 

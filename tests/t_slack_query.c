@@ -410,6 +410,9 @@ static void test_names(void **state)
     assert_non_null(strstr(e.msg, "general"));
     e = (struct br_err){0};
     assert_int_equal(br_slack_find_user(s, "sam", id, &e), BR_E_USAGE);
+    assert_non_null(strstr(e.msg, "U4 (sam1), U5 (sam2)"));
+    OK(br_slack_find_user(s, "zoe luk", id, err));
+    assert_string_equal(id, "U1");
     e = (struct br_err){0};
     assert_int_equal(br_slack_find_user(s, "", id, &e), BR_E_NOTFOUND);
     fixture_close(s);

@@ -273,8 +273,8 @@ static int set_number(const struct option_row *row, const char *value, long *out
     errno = 0;
     long n = strtol(value, &end, 10);
     if (end == value || *end || errno || n < row->min || n > row->max)
-        return cli_fail(BR_STATUS_USAGE, "-%c, --%s: '%s' is not a whole number from %ld to %ld: give one of those",
-                        row->letter, row->name, value, row->min, row->max);
+        return cli_fail(BR_STATUS_USAGE, "%s--%s: '%s' is not a whole number from %ld to %ld: give one of those",
+                        row->letter == 'n' ? "-n, " : row->letter == 'C' ? "-C, " : "", row->name, value, row->min, row->max);
     *out = n;
     return 0;
 }
