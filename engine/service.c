@@ -1,8 +1,8 @@
 /* service.c - br_search: what stands before a search. Limits, the page that is asked for, and the cache.
  *
- * An answer depends on the question and its options, on the day (today:, yesterday:), and on the state of the store, which uuid, generation, last_seq and
- * commits name: every transaction of a writer moves one of them. All of that is the key, and it is read in the snapshot the answer is made in. So no
- * answer outlives the commit that would have changed it, whichever process made that. */
+ * An answer depends on the question and its options, on the day (today, yesterday), and on the state of the store, which uuid, generation,
+ * last_seq and commits name: every transaction of a writer moves one of them. All of that is the key, and it is read in the snapshot the
+ * answer is made in. So no answer outlives the commit that would have changed it, whichever process made that. */
 #include "cache.h"
 
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "dates.h"
 #include "page.h"
 
 #define KEY_BYTES_MAX ((size_t)1 << 18)
@@ -55,6 +56,7 @@ static void add_query(struct br_buf *b, const char *query)
 /* The question, without the page. */
 static void add_question(struct br_buf *b, const char *query, const struct br_search_options *o)
 {
+    int64_t today, tomorrow;
     add_number(b, (uint64_t)o->mode);
     add_number(b, (uint64_t)o->exact << 1 | o->literal);
     add_list(b, o->channels, o->n_channels);
@@ -66,7 +68,8 @@ static void add_question(struct br_buf *b, const char *query, const struct br_se
     add_string(b, o->after);
     add_string(b, o->before);
     add_string(b, o->me ? o->me : getenv("BACKREAD_ME"));
-    add_number(b, (uint64_t)time(NULL) / 86400);
+    if (br_parse_date("today", &today, &tomorrow))
+        add_number(b, (uint64_t)today);
     add_query(b, query);
 }
 
