@@ -39,6 +39,7 @@ struct br_workspace {
     struct br_searcher *searcher;
     struct br_embedder *embedder;         /* made at the first semantic query */
     struct br_slack_tokenizer *tokenizer; /* made at the first query */
+    uint64_t passages_counted, threads_counted; /* the number of conversations with passages when there were so many passages */
     char id[65], name[256], domain[256];
 };
 
@@ -217,6 +218,7 @@ size_t br_terms_count(const struct br_term *terms, size_t n_terms, const struct 
 /* --- query_parse.c --- */
 #define BR_QUERY_WORDS_MAX 64
 #define BR_QUERY_MATCH_MAX 8192
+#define BR_QUERY_ALTERNATIVES_MAX 64 /* of words and their parts; <= BR_TERMS_MAX */
 struct br_query {
     struct br_buf text;          /* what is embedded: the query without filters, quotes and excluded words; "" for conditions only */
     struct br_buf match;         /* FTS5 expression that ranks: any of words, "" when there is none */
