@@ -219,9 +219,12 @@ size_t br_terms_count(const struct br_term *terms, size_t n_terms, const struct 
 #define BR_QUERY_WORDS_MAX 64
 #define BR_QUERY_MATCH_MAX 8192
 #define BR_QUERY_ALTERNATIVES_MAX 64 /* of words and their parts; <= BR_TERMS_MAX */
+#define BR_QUERY_OR " OR "
 struct br_query {
     struct br_buf text;          /* what is embedded: the query without filters, quotes and excluded words; "" for conditions only */
     struct br_buf match;         /* FTS5 expression that ranks: any of words, "" when there is none */
+    size_t alternative_end[BR_QUERY_ALTERNATIVES_MAX]; /* where each of its phrases ends; between them is BR_QUERY_OR */
+    size_t n_alternatives;
     struct br_buf phrases;       /* FTS5 expression of filter.with: all of them */
     struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
     struct br_term words[BR_QUERY_WORDS_MAX]; /* words and phrases, for ranking, snippets and reasons */

@@ -32,8 +32,7 @@ struct parser {
     size_t n_conditions;
     struct br_term stop_words[BR_QUERY_WORDS_MAX]; /* taken when there is nothing else */
     size_t n_stop_words;
-    uint64_t alternatives[BR_QUERY_ALTERNATIVES_MAX]; /* hashes of those in q->match */
-    size_t n_alternatives;
+    uint64_t alternatives[BR_QUERY_ALTERNATIVES_MAX]; /* hashes of those in q */
 };
 
 static bool is_stop_word(const char *w, size_t n)
@@ -278,13 +277,15 @@ static void add_quoted(struct br_buf *b, const char *joint, const char *s, size_
 /* An alternative of the ranking, if it is new and fits. */
 static void add_alternative(struct parser *p, uint64_t hash, const char *s, size_t n)
 {
-    for (size_t i = 0; i < p->n_alternatives; i++)
+    struct br_query *q = p->q;
+    for (size_t i = 0; i < q->n_alternatives; i++)
         if (p->alternatives[i] == hash)
             return;
-    if (p->n_alternatives == BR_COUNT(p->alternatives) || p->q->match.len + 2 * n + 8 > p->q->match.cap)
+    if (q->n_alternatives == BR_COUNT(p->alternatives) || q->match.len + 2 * n + 8 > q->match.cap)
         return;
-    p->alternatives[p->n_alternatives++] = hash;
-    add_quoted(&p->q->match, " OR ", s, n);
+    p->alternatives[q->n_alternatives] = hash;
+    add_quoted(&q->match, BR_QUERY_OR, s, n);
+    q->alternative_end[q->n_alternatives++] = q->match.len;
 }
 
 /* A phrase or an exclusion: kept or refused, never dropped. */

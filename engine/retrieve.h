@@ -29,9 +29,9 @@ struct br_word_hit {
     struct br_doc doc;
     double score;
 };
-/* Counts the phrases of an FTS5 expression in the documents of contents (NULL: all). Caller frees out. */
-BR_MUST_USE enum br_rc br_words_count(struct br_workspace *ws, const char *match, const struct br_bitmap *contents, struct br_word_counts *out,
-                                      struct br_err *err);
+/* Counts the query's alternatives in the documents of contents (NULL: all); of many only the rarest. Caller frees out. */
+BR_MUST_USE enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents,
+                                      struct br_word_counts *out, struct br_err *err);
 void br_word_counts_free(struct br_word_counts *w);
 /* The best documents of a kind, best first, at most n. Messages are scored by BM25; passages too, as if all had one length. */
 BR_MUST_USE enum br_rc br_words_best(struct br_workspace *ws, const struct br_word_counts *w, enum br_doc_kind kind, size_t n,

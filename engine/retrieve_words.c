@@ -14,11 +14,13 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define K1 1.2
 #define MESSAGE_B 0.75
 #define THREAD_B 0.9
 #define BYTES_PER_TOKEN 6.0
+#define TERMS_USED 24 /* of a query */
 
 static double idf_of(double documents, double with)
 {
@@ -47,21 +49,62 @@ static enum br_rc mean_thread(struct br_workspace *ws, const struct br_term_coun
     return BR_OK;
 }
 
-enum br_rc br_words_count(struct br_workspace *ws, const char *match, const struct br_bitmap *contents, struct br_word_counts *out,
+struct alternative {
+    uint32_t documents;
+    size_t at; /* in the query */
+};
+
+static int rarer(const void *a, const void *b)
+{
+    const struct alternative *x = a, *y = b;
+    if (x->documents != y->documents)
+        return x->documents < y->documents ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* A pasted text has words enough to match everything. What tells it apart is its rare ones; the others cost time and move little. Words that
+ * no message has are no help either: they come last. */
+static enum br_rc rarest(struct br_workspace *ws, const struct br_query *q, struct br_buf *match, struct br_err *err)
+{
+    struct br_term_rarity rarity;
+    struct alternative items[BR_QUERY_ALTERNATIVES_MAX];
+    enum br_rc rc = br_slack_rarity(ws->store, br_buf_str(&q->match), BR_DOC_MESSAGE, &rarity, err);
+    if (rc != BR_OK)
+        return rc;
+    for (size_t i = 0; i < q->n_alternatives; i++)
+        items[i] = (struct alternative){rarity.documents[i] ? rarity.documents[i] : UINT32_MAX, i};
+    qsort(items, q->n_alternatives, sizeof *items, rarer);
+    for (size_t i = 0; i < TERMS_USED && i < q->n_alternatives; i++) {
+        size_t at = items[i].at, start = at ? q->alternative_end[at - 1] + strlen(BR_QUERY_OR) : 0;
+        br_buf_adds(match, i ? BR_QUERY_OR : "");
+        br_buf_add(match, q->match.data + start, q->alternative_end[at] - start);
+    }
+    return br_buf_status(match, err);
+}
+
+enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents, struct br_word_counts *out,
                           struct br_err *err)
 {
     struct br_term_counts *m = &out->of[BR_DOC_MESSAGE], *p = &out->of[BR_DOC_PASSAGE];
+    const char *match = br_buf_str(&q->match);
+    struct br_buf few;
     enum br_rc rc;
     *out = (struct br_word_counts){0};
+    br_buf_init(&few, BR_QUERY_MATCH_MAX);
+    if (q->n_alternatives > TERMS_USED) {
+        BR_TRY(rarest(ws, q, &few, err));
+        match = br_buf_str(&few);
+    }
     BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_MESSAGE, contents, m, err));
     BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_PASSAGE, contents, p, err));
     BR_TRY(mean_thread(ws, p, &out->thread_tokens, err));
     out->message_tokens = (double)m->n_tokens / (double)BR_MAX(m->n_documents, (uint64_t)1);
     for (size_t i = 0; i < BR_TERMS_MAX; i++)
         out->idf[i] = idf_of((double)(m->n_documents + p->n_documents), (double)(m->documents_with[i] + p->documents_with[i]));
-    return BR_OK;
 err:
-    br_word_counts_free(out);
+    br_buf_free(&few);
+    if (rc != BR_OK)
+        br_word_counts_free(out);
     return rc;
 }
 

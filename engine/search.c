@@ -28,7 +28,7 @@
 
 #define MEANING_WEIGHT 3.0 /* 2.5 to 4 make no difference to speak of, in any of the tasks */
 #define SEMANTIC_MIN 200   /* candidates; per hit wanted: PER_HIT */
-#define KEYWORD_MIN 100
+#define KEYWORD_MIN 60
 #define EXACT_MIN 60
 #define PER_HIT 4
 #define CANDIDATES_MAX 4000
@@ -291,7 +291,7 @@ static enum br_rc retrieve(struct searching *s, struct br_err *err)
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));
     if (s->opt->mode != BR_SEARCH_SEMANTIC && s->query.match.len) {
-        BR_TRY(br_words_count(s->ws, br_buf_str(&s->query.match), s->filtered ? &s->allowed.contents : NULL, &words, err));
+        BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, &words, err));
         BR_TRY(note_best_words(s, &words, BR_DOC_PASSAGE, err));
         BR_TRY(note_best_words(s, &words, BR_DOC_MESSAGE, err));
     }

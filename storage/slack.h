@@ -227,7 +227,9 @@ BR_MUST_USE enum br_rc br_slack_passage_messages(struct br_store *s, const struc
  * contents (NULL: all), with the counts of its phrases. Caller frees out with br_term_counts_free. */
 BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents,
                                         struct br_term_counts *out, struct br_err *err);
-/* BR_E_NOTFOUND: no document's. length: bytes of its text. */
+/* How rare the phrases of an expression are among messages or passages. */
+BR_MUST_USE enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_kind kind, struct br_term_rarity *out, struct br_err *err);
+/* BR_E_NOTFOUND: no document's. length: bytes of a message's text; 0 for a passage. */
 BR_MUST_USE enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
                                                size_t *length, struct br_err *err);
 /* fn for each passage of a conversation; length: bytes of its text. */

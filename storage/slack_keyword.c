@@ -42,6 +42,22 @@ err:
     return rc;
 }
 
+enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_kind kind, struct br_term_rarity *out, struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    *out = (struct br_term_rarity){0};
+    enum br_rc rc = br_store_stmt(s, counting(kind, false), &st, err);
+    if (rc != BR_OK)
+        return rc;
+    br_slack_bind_text(st, 2, match);
+    br_term_rarity_bind(st, 3, out);
+    int r = sqlite3_step(st); /* one row tells all */
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_slack_match_fail(s, err);
+    sqlite3_reset(st);
+    return rc;
+}
+
 enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
                                    size_t *length, struct br_err *err)
 {
@@ -57,10 +73,9 @@ enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, in
                              &st, err));
     else
         BR_TRY(br_store_stmt(s,
-                             "SELECT p.channel_id, p.first_ts, p.last_ts, p.thread_ts, p.slot, c.length"
-                             " FROM passages p INDEXED BY passages_by_content"
-                             " JOIN content c ON c.workspace_id = ?1 AND c.content_id = p.content_id"
-                             " WHERE p.workspace_id = ?1 AND p.content_id = ?2",
+                             "SELECT channel_id, first_ts, last_ts, thread_ts, slot, 0"
+                             " FROM passages INDEXED BY passages_by_content"
+                             " WHERE workspace_id = ?1 AND content_id = ?2",
                              &st, err));
     sqlite3_bind_int64(st, 2, content_id);
     BR_TRY(br_slack_step(s, st, &found, err));

@@ -47,6 +47,8 @@ BR_MUST_USE enum br_rc br_sql_check(sqlite3 *db, bool quick, const char *path, c
 /* Gives a connection the FTS5 function term_counts(table, ?), to be selected from a MATCH: each row is added to what is bound. */
 BR_MUST_USE enum br_rc br_term_counts_install(sqlite3 *db, struct br_err *err);
 void br_term_counts_bind(sqlite3_stmt *st, int i, struct br_term_counts *c); /* borrowed until the reset */
+/* The same, to learn at the first row how rare the phrases are. */
+void br_term_rarity_bind(sqlite3_stmt *st, int i, struct br_term_rarity *r);
 
 /* Prepared statements by the address of their SQL text. */
 struct br_stmt_cache {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define POINTER "br_term_counts"
+#define RARITY_POINTER "br_term_rarity"
 
 void br_term_counts_free(struct br_term_counts *c)
 {
@@ -63,10 +64,34 @@ static int totals(const Fts5ExtensionApi *api, Fts5Context *fts, struct br_term_
     return r;
 }
 
+static int count_document(const Fts5ExtensionApi *api, Fts5Context *fts, void *n)
+{
+    (void)api;
+    (void)fts;
+    return ++*(uint32_t *)n < BR_RARITY_MAX ? SQLITE_OK : SQLITE_DONE;
+}
+
+static void rarity(const Fts5ExtensionApi *api, Fts5Context *fts, struct br_term_rarity *t, sqlite3_context *out)
+{
+    int r = SQLITE_OK, phrases = BR_MIN(api->xPhraseCount(fts), BR_TERMS_MAX);
+    for (int i = t->n ? phrases : 0; r == SQLITE_OK && i < phrases; i++)
+        r = api->xQueryPhrase(fts, i, &t->documents[i], count_document);
+    t->n = (size_t)phrases;
+    if (r == SQLITE_OK)
+        sqlite3_result_int(out, 0);
+    else
+        sqlite3_result_error_code(out, r);
+}
+
 static void term_counts(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *out, int n, sqlite3_value **args)
 {
     struct br_term_counts *c = n == 1 ? sqlite3_value_pointer(args[0], POINTER) : NULL;
+    struct br_term_rarity *t = n == 1 ? sqlite3_value_pointer(args[0], RARITY_POINTER) : NULL;
     int phrases = BR_MIN(api->xPhraseCount(fts), BR_TERMS_MAX);
+    if (t) {
+        rarity(api, fts, t, out);
+        return;
+    }
     if (!c) {
         sqlite3_result_error(out, "term_counts needs a place to count", -1);
         return;
@@ -112,4 +137,9 @@ enum br_rc br_term_counts_install(sqlite3 *db, struct br_err *err)
 void br_term_counts_bind(sqlite3_stmt *st, int i, struct br_term_counts *c)
 {
     sqlite3_bind_pointer(st, i, c, POINTER, NULL);
+}
+
+void br_term_rarity_bind(sqlite3_stmt *st, int i, struct br_term_rarity *r)
+{
+    sqlite3_bind_pointer(st, i, r, RARITY_POINTER, NULL);
 }

@@ -27,6 +27,12 @@ struct br_term_counts {
     bool failed; /* no memory */
 };
 void br_term_counts_free(struct br_term_counts *c);
+/* In how many documents each phrase occurs, rarer ones exactly. */
+struct br_term_rarity {
+    uint32_t documents[BR_TERMS_MAX]; /* counted up to BR_RARITY_MAX */
+    size_t n;                         /* phrases of the expression; 0 when nothing matched */
+};
+#define BR_RARITY_MAX 4096
 /* NULL: content_id has none of the terms. */
 const struct br_term_row *br_term_counts_find(const struct br_term_counts *c, int64_t content_id);
 
