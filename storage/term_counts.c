@@ -122,9 +122,15 @@ enum br_rc br_term_counts_install(sqlite3 *db, struct br_err *err)
 {
     fts5_api *api = NULL;
     sqlite3_stmt *st = NULL;
-    if (sqlite3_prepare_v2(db, "SELECT fts5(?1)", -1, &st, NULL) == SQLITE_OK) {
-        sqlite3_bind_pointer(st, 1, &api, "fts5_api_ptr", NULL);
-        sqlite3_step(st);
+    int r = sqlite3_prepare_v2(db, "SELECT fts5(?1)", -1, &st, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_bind_pointer(st, 1, &api, "fts5_api_ptr", NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(st);
+    if (r != SQLITE_ROW && r != SQLITE_DONE) {
+        enum br_rc rc = br_sql_fail(db, err, NULL, "cannot use FTS5");
+        sqlite3_finalize(st);
+        return rc;
     }
     sqlite3_finalize(st);
     if (!api)
