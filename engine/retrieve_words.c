@@ -202,10 +202,8 @@ enum br_rc br_words_best(struct br_workspace *ws, const struct br_word_counts *w
         rc = br_slack_doc_of_content(ws->store, kind, best[i].row->content_id, &hit->doc, &length, &quiet);
         if (rc == BR_E_NOTFOUND)
             continue;
-        if (rc != BR_OK) {
-            *err = quiet;
-            goto err;
-        }
+        if (rc != BR_OK)
+            BR_TRY(br_fail(err, rc, "%s", quiet.msg));
         double relative = (double)length / BYTES_PER_TOKEN / BR_MAX(w->message_tokens, 1.0);
         hit->score = kind == BR_DOC_PASSAGE ? best[i].score : score_row(w, kind, best[i].row, K1 * (1 - MESSAGE_B + MESSAGE_B * relative));
         ++*n_out;
