@@ -300,7 +300,7 @@ struct br_search_hit {
     size_t rank;           /* from 1 */
     double score;          /* of the fusion, or of the one side; larger is better */
     double semantic;       /* cosine, NAN when that side did not find it */
-    double keyword;        /* bm25, larger is better, NAN when that side did not find it */
+    double keyword;        /* BM25 of the whole conversation, larger is better, NAN when it has none of the words */
     enum br_hit_kind kind; /* what matched; a passage stands for its best message */
     struct br_message message;
     const char *snippet; /* a line or two around the match */

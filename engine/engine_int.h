@@ -44,6 +44,7 @@ struct br_workspace {
     struct br_cache *cache;
     struct br_docs *docs;       /* docs.c */
     struct br_helpers *helpers; /* batch.c: made at the first batch */
+    uint64_t passages_counted, threads_counted; /* the number of conversations with passages when there were so many passages */
     char id[65], name[256], domain[256];
 };
 
@@ -227,9 +228,13 @@ size_t br_terms_count(const struct br_term *terms, size_t n_terms, const struct 
 /* --- query_parse.c --- */
 #define BR_QUERY_WORDS_MAX 64
 #define BR_QUERY_MATCH_MAX 8192
+#define BR_QUERY_ALTERNATIVES_MAX 64 /* of words and their parts; <= BR_TERMS_MAX */
+#define BR_QUERY_OR " OR "
 struct br_query {
     struct br_buf text;          /* what is embedded: the query without filters, quotes and excluded words; "" for conditions only */
     struct br_buf match;         /* FTS5 expression that ranks: any of words, "" when there is none */
+    size_t alternative_end[BR_QUERY_ALTERNATIVES_MAX]; /* where each of its phrases ends; between them is BR_QUERY_OR */
+    size_t n_alternatives;
     struct br_buf phrases;       /* FTS5 expression of filter.with: all of them */
     struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
     struct br_term words[BR_QUERY_WORDS_MAX]; /* words and phrases, for ranking, snippets and reasons */

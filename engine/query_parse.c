@@ -3,8 +3,9 @@
  * Slack's own grammar: from: in: with: before: after: on: during: has: is:thread, is:root, min_reactions:, "phrases", -word; a minus before a
  * phrase or a filter excludes too. "me" is whoever the caller, or else BACKREAD_ME, says.
  * What can't be resolved is an error with the nearest names, never ignored. FTS5 gets quoted strings only, so nothing typed is ever syntax.
- * Words are alternatives, ranked by BM25; phrases and exclusions are conditions of the filter. Very common English words are left out of the
- * alternatives when others remain: they cost much and rank nothing. */
+ * Words are alternatives, ranked by BM25, each once; phrases and exclusions are conditions of the filter. What is typed as one word but is several
+ * to the keyword index (eq_zero_of_dvd, libfoo.so.6) is an alternative as a whole and in its parts: whole, it says more; often only parts are
+ * there. Very common English words are left out of the alternatives when others remain: they cost much and rank nothing. */
 #include "engine_int.h"
 
 #include <ctype.h>
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include <xxhash.h>
 
 #include "dates.h"
 #include "reaction.h"
@@ -31,9 +34,10 @@ struct parser {
     size_t n_conditions, n_filters;
     struct br_term stop_words[BR_QUERY_WORDS_MAX]; /* taken when there is nothing else */
     size_t n_stop_words;
+    uint64_t alternatives[BR_QUERY_ALTERNATIVES_MAX]; /* hashes of those in q */
 };
 
-static bool is_stop_word(const char *w)
+static bool is_stop_word(const char *w, size_t n)
 {
     static const char *const stop[] = {
         "a",    "about", "all",  "am",   "an",  "and",  "any",   "anyone", "are",  "as",   "at",    "be",    "been", "but",   "by",
@@ -43,7 +47,7 @@ static bool is_stop_word(const char *w)
         "then", "there", "they", "this", "to",  "up",   "us",    "use",    "was",  "we",   "were",  "what",  "when", "where", "which",
         "who",  "why",   "will", "with", "would", "you", "your"};
     for (size_t i = 0; i < BR_COUNT(stop); i++)
-        if (strcasecmp(w, stop[i]) == 0)
+        if (strlen(stop[i]) == n && strncasecmp(w, stop[i], n) == 0)
             return true;
     return false;
 }
@@ -311,7 +315,7 @@ static enum br_rc add_word(struct parser *p, const char *s, size_t n, struct br_
     rc = term_of(p, s, n, &t, err);
     if (rc != BR_OK || !t.n_stems)
         return rc;
-    if (is_stop_word(t.text))
+    if (is_stop_word(t.text, n))
         keep_word(p->stop_words, &p->n_stop_words, &t);
     else
         keep_word(p->q->words, &p->q->n_words, &t);
@@ -331,11 +335,18 @@ static void add_quoted(struct br_buf *b, const char *joint, const char *s, size_
     br_buf_addc(b, '"');
 }
 
-/* An alternative of the ranking, if it fits. */
-static void add_alternative(struct br_query *q, const char *s, size_t n)
+/* An alternative of the ranking, if it is new and fits. */
+static void add_alternative(struct parser *p, uint64_t hash, const char *s, size_t n)
 {
-    if (q->match.len + 2 * n + 8 <= q->match.cap)
-        add_quoted(&q->match, " OR ", s, n);
+    struct br_query *q = p->q;
+    for (size_t i = 0; i < q->n_alternatives; i++)
+        if (p->alternatives[i] == hash)
+            return;
+    if (q->n_alternatives == BR_COUNT(p->alternatives) || q->match.len + 2 * n + 8 > q->match.cap)
+        return;
+    p->alternatives[q->n_alternatives] = hash;
+    add_quoted(&q->match, BR_QUERY_OR, s, n);
+    q->alternative_end[q->n_alternatives++] = q->match.len;
 }
 
 /* A phrase or an exclusion: kept or refused, never dropped. */
@@ -361,17 +372,17 @@ static bool is_blank_text(const char *s, size_t n)
     return i == n;
 }
 
-/* What is quoted. Where it is wanted it also ranks, and twice: it was asked for more firmly than a word. */
+/* What is quoted. Where it is wanted it also ranks, whole and in its words. */
 static enum br_rc add_phrase(struct parser *p, bool negated, const char *s, size_t n, struct br_err *err)
 {
     struct br_term t;
     if (is_blank_text(s, n))
         return BR_OK;
     enum br_rc rc = add_condition(p, negated, s, n, err);
+    if (rc == BR_OK && !negated)
+        rc = add_text(p->q, s, n, err);
     if (rc != BR_OK || negated)
         return rc;
-    add_alternative(p->q, s, n);
-    rc = add_text(p->q, s, n, err);
     if (rc == BR_OK)
         rc = term_of(p, s, n, &t, err);
     if (rc == BR_OK)
@@ -479,17 +490,39 @@ void br_query_words(const char *query, struct br_buf *out)
 
 /* ---- putting it together ---- */
 
-/* The alternatives, as far as they fit. */
-static void build_match(struct parser *p)
+/* The parts of a term that is several words to the keyword index. */
+static enum br_rc add_parts(struct parser *p, const struct br_term *t, struct br_err *err)
+{
+    enum br_rc rc = br_tokens_of(p->tokenizer, t->text, strlen(t->text), &p->tokens, err);
+    for (size_t i = 0; rc == BR_OK && i < p->tokens.n; i++) {
+        const struct br_token *part = &p->tokens.items[i];
+        const char *s = t->text + part->start;
+        size_t n = part->end - part->start;
+        if (!is_stop_word(s, n))
+            add_alternative(p, part->hash, s, n);
+    }
+    return rc;
+}
+
+/* The alternatives, as far as they fit. Whole words first. */
+static enum br_rc build_match(struct parser *p, struct br_err *err)
 {
     struct br_query *q = p->q;
+    enum br_rc rc = BR_OK;
     if (!q->n_words) {
         memcpy(q->words, p->stop_words, p->n_stop_words * sizeof *q->words);
         q->n_words = p->n_stop_words;
         p->n_stop_words = 0;
     }
+    for (size_t i = 0; i < q->n_words; i++) {
+        const struct br_term *t = &q->words[i];
+        add_alternative(p, t->n_stems == 1 ? t->stems[0] : XXH3_64bits(t->stems, t->n_stems * sizeof *t->stems), t->text, strlen(t->text));
+    }
     for (size_t i = 0; i < q->n_words; i++)
-        add_alternative(q, q->words[i].text, strlen(q->words[i].text));
+        if (q->words[i].n_stems > 1)
+            BR_TRY(add_parts(p, &q->words[i], err));
+err:
+    return rc;
 }
 
 static void point_at_lists(struct br_query *q)
@@ -551,7 +584,7 @@ enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t,
     BR_TRY(br_buf_status(&plain, err));
     BR_TRY(parse_text(&p, br_buf_str(&plain), o->literal, err));
     BR_TRY(add_options(&p, o, err));
-    build_match(&p);
+    BR_TRY(build_match(&p, err));
     BR_TRY(br_buf_status(&q->match, err));
     point_at_lists(q);
 err:

@@ -6,6 +6,7 @@
 #define BR_SLACK_H
 
 #include "store.h"
+#include "term_counts.h"
 
 enum br_slack_class { BR_MSG_CONTENT, BR_MSG_SYSTEM, BR_MSG_TOMBSTONE, BR_MSG_PLACEHOLDER };
 enum br_slack_channel_kind { BR_CH_PUBLIC, BR_CH_PRIVATE, BR_CH_DM, BR_CH_GROUP_DM };
@@ -258,14 +259,20 @@ BR_MUST_USE enum br_rc br_slack_newest(struct br_store *s, const struct br_slack
 BR_MUST_USE enum br_rc br_slack_passage_messages(struct br_store *s, const struct br_doc *passage, const struct br_bitmap *slots,
                                                  enum br_rc (*fn)(void *ctx, int64_t ts, const char *text, size_t len, struct br_err *err),
                                                  void *ctx, struct br_err *err);
-struct br_keyword_hit {
-    struct br_doc doc;
-    double bm25; /* larger is better */
-};
-/* FTS5 match expression (already built and quoted by the caller) over messages or passages whose content record is in contents (NULL: all);
- * best first, at most n. */
-BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents, size_t n,
-                                        struct br_keyword_hit *out, size_t *n_out, struct br_err *err);
+/* The documents that an FTS5 match expression (built and quoted by the caller) finds among messages or passages whose content record is in
+ * contents (NULL: all), with the counts of its phrases. Caller frees out with br_term_counts_free. */
+BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents,
+                                        struct br_term_counts *out, struct br_err *err);
+/* How rare the phrases of an expression are among messages or passages. */
+BR_MUST_USE enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_kind kind, struct br_term_rarity *out, struct br_err *err);
+/* BR_E_NOTFOUND: no document's. length: bytes of a message's text; 0 for a passage. */
+BR_MUST_USE enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
+                                               size_t *length, struct br_err *err);
+/* fn for each passage of a conversation; length: bytes of its text. */
+BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
+                                                void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);
+/* Conversations that have passages. */
+BR_MUST_USE enum br_rc br_slack_threads_with_passages(struct br_store *s, uint64_t *n, struct br_err *err);
 
 /* --- Words as the keyword index sees them: cut, folded and stemmed by its own tokenizer. --- */
 struct br_slack_tokenizer;

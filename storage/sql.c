@@ -113,6 +113,7 @@ enum br_rc br_sql_open_guarded(const struct br_io *io, const char *path, enum br
     if (r != SQLITE_OK)
         BR_TRY(br_sql_fail(db, err, path, "cannot open"));
     sqlite3_busy_timeout(db, BR_SQL_BUSY_MS);
+    BR_TRY(br_term_counts_install(db, err)); /* before the guard, which lets nobody ask for FTS5's inside; reads nothing of the file */
     harden(db, guard);
     if (mode == BR_SQL_ALONE) { /* first: other pragmas read the file already */
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* a reader writes nothing */
