@@ -86,13 +86,15 @@ static void embed_group(struct br_workspace *ws, const char *const *queries, siz
     struct br_cache_status cache;
     uint32_t dim = br_model_info(ws->home->model)->dim;
     br_cache_status_of(ws->cache, &cache);
+    if (br_model_info(ws->home->model)->precision != BR_PRECISION_INT8) /* the last bits of floats may depend on the company */
+        return;
     if (o->mode == BR_SEARCH_KEYWORD || cache.limit / 2 < GROUP * dim * sizeof(float))
         return;
     for (size_t i = 0; i < n; i++)
         add_text(&g, i, queries[i], o);
     float *vectors = malloc((g.n ? g.n : 1) * dim * sizeof *vectors);
     bool ok = vectors && g.n && (ws->embedder || br_embedder_new(ws->home->model, &ws->embedder, NULL) == BR_OK) &&
-              br_embed(ws->embedder, g.texts, g.lens, g.n, vectors, NULL) == BR_OK;
+              br_embed_query_group(ws->embedder, g.texts, g.lens, g.n, vectors, NULL) == BR_OK;
     for (size_t i = 0; ok && i < g.n; i++) {
         const struct br_buf *words = &g.words[g.which[i]];
         br_cache_keep_vector(ws->cache, br_buf_str(words), words->len, vectors + i * dim, dim);

@@ -74,6 +74,9 @@ BR_MUST_USE enum br_rc br_embed(struct br_embedder *e, const char *const *texts,
 
 /* One text to be looked for: with the model's query prefix. */
 BR_MUST_USE enum br_rc br_embed_query(struct br_embedder *e, const char *text, size_t len, float *out, struct br_err *err);
+/* Several, as br_embed. */
+BR_MUST_USE enum br_rc br_embed_query_group(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out,
+                                        struct br_err *err);
 /* Most pieces of a text that a vector of this model takes in; more of a passage would be cut off. At most BR_DEFAULT_MAX_SEQ's. */
 size_t br_passage_pieces(const struct br_model *m);
 

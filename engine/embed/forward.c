@@ -195,3 +195,8 @@ enum br_rc br_embed_query(struct br_embedder *e, const char *text, size_t len, f
 {
     return embed_after(e, e->m->info.query_prefix, &text, &len, 1, out, err);
 }
+
+enum br_rc br_embed_query_group(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err)
+{
+    return embed_after(e, e->m->info.query_prefix, texts, lens, n, out, err);
+}
