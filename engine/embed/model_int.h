@@ -3,24 +3,12 @@
 #define BR_MODEL_INT_H
 
 #include "embed/embed.h"
-#include "embed/gemm.h"
 #include "embed/math_kernels.h"
 #include "embed/tokenizer.h"
 
 #define BR_LAYERS_MAX 24
 #define BR_HIDDEN_MAX 1024
 #define BR_FFN_MAX 4096
-
-/* y = x W^T + b. Pointers are into the model file, or, for the float path, into the safetensors map. */
-struct br_linear {
-    size_t in, out;
-    const int8_t *panels;
-    const float *scale;      /* per output channel */
-    const float *bias;
-    const int32_t *sums;     /* of the quantised weights per output channel */
-    const float *smooth_inv; /* per input: activations are multiplied by it before they are quantised */
-    const float *w;          /* float path: [out][in] */
-};
 
 struct br_layer {
     struct br_linear qkv, attention_out, ffn_up, ffn_down;
@@ -38,7 +26,6 @@ struct br_model {
     const float *ln_gamma, *ln_beta;
     size_t positions;
     struct br_layer layers[BR_LAYERS_MAX];
-    const struct br_gemm *gemm;
     const struct br_math *math;
     char kernel[64];
     /* what is owned */
@@ -46,7 +33,8 @@ struct br_model {
     size_t map_bytes;
     char *vocab_text;
     size_t vocab_bytes;
-    float *owned; /* float path: concatenated QKV and folded positions */
+    float *owned;  /* float path: concatenated QKV and folded positions */
+    float *packed; /* float path: weights as the kernels take them */
 };
 
 /* model_file.c */
