@@ -57,11 +57,13 @@ TILE(5)
 TILE(6)
 
 static inline void tile(const int16_t *a, size_t stride, size_t rows, const int8_t *panels, size_t panel_bytes, size_t n_panels, size_t k_len,
-                        int32_t *acc, bool more)
+                        int32_t *acc, bool more, const int8_t *next, size_t step)
 {
     static void (*const tiles[])(const int16_t *, size_t, const int8_t *, size_t, int32_t *, bool) = {tile_1, tile_2, tile_3,
                                                                                                       tile_4, tile_5, tile_6};
     (void)panel_bytes;
+    (void)next; /* their work takes long enough for the weights to come by themselves */
+    (void)step;
     (void)n_panels; /* one */
     tiles[rows - 1](a, stride, panels, k_len, acc, more);
 }

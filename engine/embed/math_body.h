@@ -1,8 +1,8 @@
 /* math_body.h - the kernels' text. Each math_*.c includes it behind a lanes_*.h and says what suits its registers:
  *   ACTIVATION              the type its integer tiles take activations in: uint8_t, or int16_t where there is no product of unsigned and signed bytes
  *   TILE_ROWS, TILE_PANELS  the largest tile
- *   tile(a, stride, rows, panels, panel_bytes, n_panels, k, acc, more): acc[r * TILE_PANELS * 16 + c] = (more: +=) sum over k of a[r * stride + k]
- *                           times the panels' column c; exact
+ *   tile(a, stride, rows, panels, panel_bytes, n_panels, k, acc, more, next, step): acc[r * TILE_PANELS * 16 + c] = (more: +=) sum over k of
+ *                           a[r * stride + k] times the panels' column c; exact. Fetches what is at next, step bytes for every four k.
  *   ROWS                    4 or 8: rows of queries, or of a float tile, whose sums for two (in a float tile: F32_PANELS) times 16 columns fit the
  *                           registers
  * Compiled with -ffp-contract=off: only what says l_fma is fused. */
@@ -167,28 +167,31 @@ static void gelu(float *x, size_t n)
 
 /* ---- Linears, int8 ---- */
 
-INLINE lanes dequantised(const struct br_linear *l, const int32_t *acc, const struct br_row_scale *s, size_t column)
+INLINE void finish_tile(const struct br_linear *l, const int32_t *restrict acc, const struct br_row_scale *restrict s, size_t rows, size_t column,
+                        size_t columns, enum br_linear_mode mode, float *restrict y, const float *restrict next_smooth,
+                        struct br_row_range *restrict ranges)
 {
-    int_lanes sum = li_sub_product(li_load(acc), li_set1(s->zero), li_load(l->sums + column));
-    return l_fma(l_from_ints(sum), l_mul(l_load(l->scale + column), l_set1(s->scale)), l_load(l->bias + column));
-}
-
-INLINE void finish_tile(const struct br_linear *l, const int32_t *acc, const struct br_row_scale *s, size_t rows, size_t column, size_t columns,
-                        enum br_linear_mode mode, float *y, const float *next_smooth, struct br_row_range *ranges)
-{
-    for (size_t c = 0; c < columns; c += 16, column += 16)
+    const int32_t *restrict w_sums = l->sums;
+    const float *restrict w_scale = l->scale, *restrict w_bias = l->bias;
+    size_t stride = l->out;
+    for (size_t c = 0; c < columns; c += 16, column += 16) {
+        int_lanes sums = li_load(w_sums + column);
+        lanes scale = l_load(w_scale + column), bias = l_load(w_bias + column);
+        lanes smooth = mode == BR_LINEAR_GELU ? l_load(next_smooth + column) : bias;
         for (size_t r = 0; r < rows; r++) {
-            lanes v = dequantised(l, acc + r * GROUP + c, s + r, column);
-            float *to = y + r * l->out + column;
+            int_lanes sum = li_sub_product(li_load(acc + r * GROUP + c), li_set1(s[r].zero), sums);
+            lanes v = l_fma(l_from_ints(sum), l_mul(scale, l_set1(s[r].scale)), bias);
+            float *to = y + r * stride + column;
             if (mode == BR_LINEAR_ADD)
                 v = l_add(l_load(to), v);
             if (mode == BR_LINEAR_GELU) {
-                v = l_mul(l_gelu_near(v), l_load(next_smooth + column));
+                v = l_mul(l_gelu_near(v), smooth);
                 l_store(ranges[r].lo, l_min(v, l_load(ranges[r].lo)));
                 l_store(ranges[r].hi, l_max(v, l_load(ranges[r].hi)));
             }
             l_store(to, v);
         }
+    }
 }
 
 static void finish_store(const struct br_linear *l, const int32_t *acc, const struct br_row_scale *s, size_t rows, size_t column, size_t columns,
@@ -219,7 +222,8 @@ static const ACTIVATION *activations(const uint8_t *q, size_t n, void *scratch)
     return wide;
 }
 
-/* A group of panels at a time, all rows: the weights come through the first cache once. */
+/* A group of panels at a time, all rows: the weights come through the first cache once. While they are worked on, tiles fetch those of the next group,
+ * a part each. (Past the last one that may be beyond the model: fetching does not fault.) */
 static void linear_int8(const struct br_linear *l, const uint8_t *q, const struct br_row_scale *s, size_t rows, enum br_linear_mode mode, float *y,
                         const float *next_smooth, struct br_row_range *ranges, void *scratch)
 {
@@ -231,11 +235,13 @@ static void linear_int8(const struct br_linear *l, const uint8_t *q, const struc
         size_t columns = l->out - column < GROUP ? l->out - column : GROUP;
         for (size_t k = 0; k < l->in; k += K_BLOCK) {
             size_t k_len = l->in - k < K_BLOCK ? l->in - k : K_BLOCK;
+            const int8_t *next = l->panels + (column + GROUP) * l->in + GROUP * k;
+            size_t step = GROUP * 4 / ((rows + TILE_ROWS - 1) / TILE_ROWS);
             for (size_t r = 0; r < rows; r += TILE_ROWS) {
                 size_t n = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
                 int32_t *sums = acc + (l->in > K_BLOCK ? r * GROUP : 0);
                 tile(a + r * l->in + k, l->in, n, l->panels + column * l->in + k * BR_PANEL_COLUMNS, BR_PANEL_COLUMNS * l->in, columns / 16, k_len,
-                     sums, k > 0);
+                     sums, k > 0, next + (r / TILE_ROWS) * step * (k_len / 4), step);
                 if (k + k_len < l->in)
                     continue;
                 if (mode == BR_LINEAR_STORE)
@@ -255,7 +261,7 @@ static void one_panel(const uint8_t *q, size_t rows, size_t in, const int8_t *pa
     const ACTIVATION *a = activations(q, rows * in, scratch);
     for (size_t r = 0; r < rows; r += TILE_ROWS) {
         size_t n = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
-        tile(a + r * in, in, n, panel, 0, 1, in, sums, false);
+        tile(a + r * in, in, n, panel, 0, 1, in, sums, false, panel, 0);
         for (size_t i = 0; i < n; i++)
             memcpy(acc + (r + i) * 16, sums + i * GROUP, 16 * sizeof *acc);
     }
