@@ -17,13 +17,16 @@ static void tile(const uint8_t *a, size_t stride, size_t rows, const int8_t *pan
     (void)step;
     (void)n_panels; /* one */
     for (size_t r = 0; r < rows; r++, a += stride, acc += 16) {
-        int32_t s[16] = {0};
-        if (more)
-            memcpy(s, acc, sizeof s);
-        for (size_t k = 0; k < k_len; k++)
-            for (size_t c = 0; c < 16; c++)
-                s[c] += (int32_t)a[k] * panels[(k / 4) * 64 + c * 4 + k % 4];
-        memcpy(acc, s, sizeof s);
+        int32_t s[64] = {0}; /* a quad of sums a column, as the weights lie: the compiler makes vectors of it */
+        for (size_t k = 0; k < k_len; k += 4) {
+            const int8_t *w = panels + k * 16;
+            int16_t quads[8] = {a[k], a[k + 1], a[k + 2], a[k + 3], a[k], a[k + 1], a[k + 2], a[k + 3]};
+            for (size_t c = 0; c < 64; c += 8)
+                for (size_t i = 0; i < 8; i++)
+                    s[c + i] += (int32_t)quads[i] * (int16_t)w[c + i];
+        }
+        for (size_t c = 0; c < 16; c++)
+            acc[c] = (more ? acc[c] : 0) + s[4 * c] + s[4 * c + 1] + s[4 * c + 2] + s[4 * c + 3];
     }
 }
 
