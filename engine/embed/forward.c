@@ -8,7 +8,7 @@
 
 #define BATCH_TOKENS 256                         /* a batch gets no further text once it has so many */
 #define TOKENS_MAX (BATCH_TOKENS + BR_MAX_SEQ)
-#define ROW_BLOCK 64                             /* rows that go through a layer's linears together: they stay in the second cache */
+#define ROW_BLOCK 64                             /* a multiple of 8; rows that go through a layer's linears together: they stay in the second cache */
 
 struct br_embedder {
     const struct br_model *m;
@@ -130,6 +130,13 @@ static void pool(const float *x, size_t n, size_t hidden, float *out)
         out[i] *= inv;
 }
 
+/* Rows of a block: as many blocks as are needed, of the same size as far as eights allow. A small last one would fetch all weights for few rows. */
+static size_t block_rows(size_t tokens)
+{
+    size_t blocks = (tokens + ROW_BLOCK - 1) / ROW_BLOCK;
+    return ((tokens + blocks - 1) / blocks + 7) & ~(size_t)7;
+}
+
 /* The texts' tokens are in e->ids, one after another; lengths[i] tokens each. */
 static void run_batch(struct br_embedder *e, const size_t *lengths, size_t n, float *out)
 {
@@ -137,15 +144,16 @@ static void run_batch(struct br_embedder *e, const size_t *lengths, size_t n, fl
     size_t hidden = m->info.dim, tokens = 0;
     for (size_t i = 0; i < n; tokens += lengths[i++])
         embed_tokens(m, e->ids + tokens, lengths[i], e->x + tokens * hidden);
+    const size_t block = block_rows(tokens);
     m->math->layer_norm(e->x, tokens, hidden, m->ln_gamma, m->ln_beta);
     for (size_t l = 0; l < m->info.layers; l++) {
         const struct br_layer *y = &m->layers[l];
-        for (size_t r = 0; r < tokens; r += ROW_BLOCK)
-            linear(e, &y->qkv, e->x + r * hidden, BR_MIN((size_t)ROW_BLOCK, tokens - r), BR_LINEAR_STORE, e->qkv + r * 3 * hidden);
+        for (size_t r = 0; r < tokens; r += block)
+            linear(e, &y->qkv, e->x + r * hidden, BR_MIN(block, tokens - r), BR_LINEAR_STORE, e->qkv + r * 3 * hidden);
         for (size_t i = 0, at = 0; i < n; at += lengths[i++])
             m->math->attention(e->qkv + at * 3 * hidden, lengths[i], m->info.heads, m->head_dim, e->context + at * hidden, e->scratch);
-        for (size_t r = 0; r < tokens; r += ROW_BLOCK) {
-            size_t rows = BR_MIN((size_t)ROW_BLOCK, tokens - r);
+        for (size_t r = 0; r < tokens; r += block) {
+            size_t rows = BR_MIN(block, tokens - r);
             float *x = e->x + r * hidden;
             linear(e, &y->attention_out, e->context + r * hidden, rows, BR_LINEAR_ADD, x);
             m->math->layer_norm(x, rows, hidden, y->ln1_gamma, y->ln1_beta);

@@ -24,7 +24,11 @@ typedef struct {
     int32_t v[16];
 } int_lanes;
 
+#ifdef __SANITIZE_ADDRESS__ /* instrumented and inlined everywhere they take minutes to compile */
+#define LANES_FN static __attribute__((noinline, unused))
+#else
 #define LANES_FN static inline
+#endif
 #define EACH(expression)                                                                                                                 \
     lanes x_;                                                                                                                            \
     for (size_t i = 0; i < 16; i++)                                                                                                      \

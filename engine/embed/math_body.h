@@ -14,7 +14,9 @@
 #define LN_EPS 1e-12f
 #define GROUP (TILE_PANELS * BR_PANEL_COLUMNS)
 #define K_BLOCK 768 /* a tile's weights stay in the first cache from one block of rows to the next */
+#ifndef INLINE /* plain C leaves it to the compiler */
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 /* ---- Rows ---- */
 

@@ -8,6 +8,7 @@
 #define TILE_PANELS 1
 #define ROWS 4
 #define F32_PANELS 1
+#define INLINE static inline
 
 static void tile(const uint8_t *a, size_t stride, size_t rows, const int8_t *panels, size_t panel_bytes, size_t n_panels, size_t k_len,
                  int32_t *acc, bool more, const int8_t *next, size_t step)
