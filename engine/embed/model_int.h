@@ -45,6 +45,5 @@ void br_clean_text(char *to, size_t size, const char *from, size_t n);
 BR_MUST_USE enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_err *err);
 /* blas.c: y[m][n] = x[m][k] w[n][k]^T */
 void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y);
-const char *br_sgemm_name(void);
 
 #endif
