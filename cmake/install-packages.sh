@@ -19,5 +19,5 @@ install_packages() {
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libzip-dev libjansson-dev libxxhash-dev libsodium-dev zlib1g-dev libzstd-dev"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libzip-dev libjansson-dev libxxhash-dev libsodium-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev"
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev libopenblas0-pthread"

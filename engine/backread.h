@@ -7,8 +7,9 @@
  *   another thread: readers never wait for a writer. One process at a time writes a workspace.
  * - Strings are UTF-8. Times are int64 microseconds since 1970; a Slack ts "1704103201.000100" is 1704103201000100.
  * - Results are owned by the caller and freed with their br_*_free function; the strings inside belong to them.
- * - Nothing here touches the network, prints, or exits. One thing is changed in the process: converting original weights sets
- *   OPENBLAS_CORETYPE in the environment, if it is unset, before OpenBLAS is loaded. Convert before other threads use the environment. */
+ * - Nothing here prints or exits, or touches the network, unless a home is opened with an endpoint (br_home_open_with). One thing is changed in
+ *   the process: converting original weights sets OPENBLAS_CORETYPE in the environment, if it is unset, before OpenBLAS is loaded. Convert before
+ *   other threads use the environment. */
 #ifndef BACKREAD_H
 #define BACKREAD_H
 
@@ -46,6 +47,24 @@ struct br_workspace;
  * The directory is made by the first import. When nothing names one, what needs the model alone (describing it, embedding, token ids) works
  * all the same, and the rest is BR_STATUS_USAGE. An empty path is BR_STATUS_USAGE too. */
 BR_API int br_home_open(const char *path, const char *model_path, struct br_home **out, struct br_error *err);
+
+/* An endpoint that makes the vectors, instead of a model here: OpenAI's /v1/embeddings (kind "openai") or Ollama's /api/embed ("ollama"). Texts of a
+ * workspace are sent there by what embeds: import, search, reembed, repair. A workspace comes to an endpoint only with may_send, when it is made or
+ * reembedded; from then on it records the endpoint, and other ones are refused. */
+struct br_endpoint {
+    const char *url;          /* https, or http on this machine; without the kind's path */
+    const char *kind, *model; /* model: its name there */
+    const char *api_key_file; /* NULL: $BACKREAD_API_KEY, if set */
+    const char *query_prefix, *passage_prefix; /* NULL none */
+    uint32_t dimension;       /* 0: asked when the home is opened, with one word that is not yours */
+    unsigned timeout_ms, backoff_ms; /* 0: the usual ones */
+};
+struct br_home_options { /* zero: defaults */
+    const char *path, *model;    /* as for br_home_open */
+    struct br_endpoint endpoint; /* url NULL: none */
+    bool may_send;
+};
+BR_API int br_home_open_with(const struct br_home_options *options, struct br_home **out, struct br_error *err);
 BR_API void br_home_close(struct br_home *home);
 BR_API const char *br_home_path(const struct br_home *home); /* "" when nothing names one */
 /* "" or one line about something worth knowing (a home that others can read). */
@@ -65,6 +84,15 @@ BR_API void br_workspace_names_free(struct br_workspace_names *names);
  * BR_STATUS_DAMAGED. */
 BR_API int br_workspace_open(struct br_home *home, const char *key, struct br_workspace **out, struct br_error *err);
 BR_API void br_workspace_close(struct br_workspace *ws);
+/* What a handle remembers of earlier questions: vectors of their texts, and answers, which are never given when anything was committed since. */
+#define BR_CACHE_BYTES_DEFAULT ((size_t)16 << 20)
+struct br_cache_status {
+    uint64_t hits, misses;               /* answers */
+    uint64_t vector_hits, vector_misses; /* vectors, where an answer had to be made */
+    uint64_t evictions, entries, bytes, limit;
+};
+BR_API void br_workspace_cache_limit(struct br_workspace *ws, size_t bytes); /* 0: nothing is kept */
+BR_API void br_workspace_cache_status(const struct br_workspace *ws, struct br_cache_status *out);
 BR_API const char *br_workspace_id(const struct br_workspace *ws);
 BR_API const char *br_workspace_name(const struct br_workspace *ws);
 
@@ -179,7 +207,7 @@ struct br_messages {
 };
 BR_API void br_messages_free(struct br_messages *m);
 
-/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday (UTC), a ts, or ten digits of whole
+/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www (ISO week), today, yesterday (UTC), a ts, or ten digits of whole
  * seconds. Slack's sense: after: later than all of that day; before: earlier than it. NULL gives 0. */
 BR_API int br_parse_bounds(const char *after, const char *before, int64_t *after_ts, int64_t *before_ts, struct br_error *err);
 /* before, after: exclusive, 0 none. Newest first. */
@@ -193,11 +221,58 @@ BR_API int br_thread_messages(struct br_workspace *ws, const char *id, struct br
 BR_API int br_context_messages(struct br_workspace *ws, const char *id, size_t around, struct br_messages *out,
                                struct br_error *err);
 
+/* The messages most like a stored one, most like first: by its vector, without embedding anything. Each conversation once, its own left out.
+ * n: 1 to BR_SEARCH_N_MAX. BR_STATUS_NOT_FOUND: no such message, or it has no words. */
+BR_API int br_similar_messages(struct br_workspace *ws, const char *id, size_t n, struct br_messages *out, struct br_error *err);
+
+/* ---- Activity: of messages with content; joins, notices and what was deleted do not count ---- */
+
+enum br_activity_by { BR_ACTIVITY_BY_USER, BR_ACTIVITY_BY_CHANNEL };
+struct br_activity {
+    const char *id, *name; /* users: a bot's id, or its name twice; channels: name NULL for a direct message */
+    uint64_t messages;
+    uint64_t threads;   /* that the messages are in */
+    uint64_t reactions; /* to the messages, as reactions_total */
+    uint64_t spread;    /* users: channels they wrote in; channels: people who wrote there */
+    int64_t first_ts, last_ts;
+};
+struct br_activities {
+    size_t count;
+    struct br_activity *items;
+    void *memory; /* private */
+};
+/* The n with the most messages, most first. channel NULL: all. after, before: exclusive, 0 none. */
+BR_API int br_activity(struct br_workspace *ws, enum br_activity_by by, const char *channel, int64_t after, int64_t before, size_t n,
+                       struct br_activities *out, struct br_error *err);
+BR_API void br_activities_free(struct br_activities *a);
+
+struct br_new_channel {
+    char id[64], name[256];
+    int64_t created;
+};
+#define BR_DIGEST_N_MAX 100
+struct br_digest {
+    char week[16];    /* "2024-W05" when the period is one, else "" */
+    int64_t from, to; /* [from, to); to 0: no end */
+    uint64_t messages, people, threads, reactions;
+    struct br_messages top;             /* most reacted first */
+    struct br_messages busiest_threads; /* their roots, most replies in the period first */
+    uint64_t *thread_replies;           /* of each, in the period */
+    struct br_activities users, channels;
+    struct br_new_channel *new_channels; /* those whose birth the sources tell */
+    size_t n_new_channels;
+};
+/* after, before: exclusive, 0 none (br_parse_bounds of "2024-W05" gives a week); neither: the week of the newest message. At most n of each
+ * list, but all new channels. */
+BR_API int br_digest(struct br_workspace *ws, int64_t after, int64_t before, size_t n, struct br_digest *out, struct br_error *err);
+BR_API void br_digest_free(struct br_digest *d);
+
 /* ---- Search ---- */
 
 enum br_search_mode { BR_SEARCH_HYBRID, BR_SEARCH_SEMANTIC, BR_SEARCH_KEYWORD };
 #define BR_SEARCH_N_DEFAULT 10
 #define BR_SEARCH_N_MAX 1000
+#define BR_SEARCH_FILTERS_MAX 64 /* in the query and in the options together */
 
 struct br_search_options { /* zero: defaults */
     enum br_search_mode mode;
@@ -206,10 +281,17 @@ struct br_search_options { /* zero: defaults */
     size_t n_channels;
     const char *const *users; /* authors, by name or id, bots too: any of */
     size_t n_users;
-    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, a ts, today, yesterday (UTC); NULL none. Slack's sense:
+    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www, a ts, today, yesterday (UTC); NULL none. Slack's sense:
                                    after: later than that day, before: earlier than it */
-    const char *const *has; /* link, file, reaction, thread, :emoji: (all of) */
+    const char *const *has; /* link, file, reaction, pin, thread, :emoji: (all of) */
     size_t n_has;
+    const char *const *with; /* persons, by name or id (all of): threads they wrote in, direct messages they are in */
+    size_t n_with;
+    const char *const *is; /* thread: any message of one; root: the first of one (all of) */
+    size_t n_is;
+    uint64_t min_reactions; /* distinct users over folded reactions, as br_top_messages counts; 0 any */
+    const char *me;         /* who "me" is in a filter, by name or id; NULL: $BACKREAD_ME */
+    const char *cursor; /* next_cursor of the page before, of the same question; NULL: the first page */
     bool exact;   /* scan every vector instead of the graph */
     bool literal; /* the query is text only: no filters, phrases or exclusions inside it */
 };
@@ -218,7 +300,7 @@ struct br_search_hit {
     size_t rank;           /* from 1 */
     double score;          /* of the fusion, or of the one side; larger is better */
     double semantic;       /* cosine, NAN when that side did not find it */
-    double keyword;        /* bm25, larger is better, NAN when that side did not find it */
+    double keyword;        /* BM25 of the whole conversation, larger is better, NAN when it has none of the words */
     enum br_hit_kind kind; /* what matched; a passage stands for its best message */
     struct br_message message;
     const char *snippet; /* a line or two around the match */
@@ -230,6 +312,8 @@ struct br_search_results {
     enum br_search_mode mode;
     bool exhaustive; /* the semantic side looked at every vector that passed the filters */
     double took_ms;  /* from parsed query to hits */
+    bool cached;     /* the answer of an equal question, nothing having been committed since */
+    char *next_cursor; /* for the next page; NULL: there is none. Pages are parts of one ranking: what was written since the first is left out */
     size_t count;
     struct br_search_hit *hits;
     void *memory; /* private */
@@ -239,6 +323,13 @@ struct br_search_results {
 BR_API int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options,
                      struct br_search_results *out, struct br_error *err);
 BR_API void br_search_results_free(struct br_search_results *r);
+
+/* Called for each query of br_search_many, on several threads at a time, in any order. Status and err are br_search's; *r is the callee's to free. */
+typedef void (*br_search_each_fn)(void *ctx, size_t i, int status, struct br_search_results *r, const struct br_error *err);
+/* br_search for n queries, on all cores; the same answers. ws is in use until it returns; handles for the other threads are opened beside it
+ * and stay for the next time. options->cursor must be NULL. */
+BR_API int br_search_many(struct br_workspace *ws, const char *const *queries, size_t n, const struct br_search_options *options,
+                          br_search_each_fn each, void *ctx, struct br_error *err);
 
 /* ---- Status and verification ---- */
 
@@ -318,6 +409,22 @@ struct br_compact_report {
 BR_API int br_compact(struct br_home *home, const char *workspace, const struct br_upkeep_options *options,
                       struct br_compact_report *out, struct br_error *err);
 
+struct br_reembed_report {
+    char workspace[65], model[64], model_id[65], previous_id[65];
+    uint32_t dimension;
+    bool already;         /* it had this model's vectors: nothing was to be done */
+    uint64_t documents;   /* moved */
+    uint64_t embedded;    /* texts; equal ones once */
+    uint64_t kept;        /* documents that an earlier run, which was stopped, had embedded */
+    uint64_t threads_cut; /* their passages were too long for the model */
+    double seconds;
+};
+/* Moves a workspace to the home's model: all documents are embedded anew, then vectors, model and dimension change in one step. Searches go on with
+ * the old model until then, and need the new one afterwards. Nothing else can be written meanwhile. Stopped or killed, the workspace is as it was,
+ * and the next run goes on where this one stopped. Needs free space of up to twice the new vectors and once the texts. */
+BR_API int br_reembed(struct br_home *home, const char *workspace, const struct br_upkeep_options *options, struct br_reembed_report *out,
+                      struct br_error *err);
+
 struct br_repair_report {
     char workspace[65];
     /* What was damaged or missing, and made anew. */
@@ -347,9 +454,10 @@ BR_API void br_repair_report_free(struct br_repair_report *r);
 /* ---- Embedding ---- */
 
 struct br_model_description {
-    /* id: sha256 of a model file's contents without its header, or of model.safetensors. name, licence and origin are what the file says;
-     * licence and origin are "" when they are not known. */
+    /* id: sha256 of a model file's contents, or of the original weights, and of pooling, prefixes and length where these are not the usual ones.
+     * name, licence and origin are what the file says; licence and origin are "" when they are not known. pooling: "mean" or "cls". */
     char name[64], id[65], source_sha256[65], licence[64], origin[128], pooling[16], precision[8], kernel[64];
+    char query_prefix[64], passage_prefix[64]; /* what the model wants before queries and before what is searched; "" none */
     uint32_t dimension, layers, heads, vocabulary, max_tokens;
     uint64_t bytes;
 };
@@ -357,11 +465,19 @@ BR_API int br_model_describe(struct br_home *home, struct br_model_description *
 /* n texts, just as they are, to n * dimension floats, on all cores; out has room. The same text gives the same bytes on any number of
  * them. (The importer shortens addresses to their host and drops skin tones first; this function does not.) */
 BR_API int br_embed_texts(struct br_home *home, const char *const *texts, size_t n, float *out, struct br_error *err);
-/* Token ids with [CLS] and [SEP], at most 256. *n_ids in: room, out: count. */
+/* The same for texts to look for others with: models that know a prefix for queries make other vectors of them. One thread. */
+BR_API int br_embed_queries(struct br_home *home, const char *const *texts, size_t n, float *out, struct br_error *err);
+/* Token ids with [CLS] and [SEP], without prefixes, at most 256. *n_ids in: room, out: count. */
 BR_API int br_tokenize_text(struct br_home *home, const char *text, uint16_t *ids, size_t *n_ids, struct br_error *err);
-/* Original weights (a folder with model.safetensors, config.json and vocab.txt; mean pooling) to the product's int8 file. out_path.tmp must
- * not exist. */
+struct br_convert_options { /* what the folder does not say; zero: as it says */
+    const char *pooling; /* "mean", "cls" */
+    const char *query_prefix, *passage_prefix;
+    size_t max_tokens; /* of a text, [CLS] and [SEP] included: 16 to 512 */
+};
+/* Original weights to the product's int8 file: a folder with model.safetensors or model.onnx, config.json, and vocab.txt or tokenizer.json of a
+ * BERT-shaped model. out_path.tmp must not exist. */
 BR_API int br_model_file_convert(const char *source_dir, const char *out_path, struct br_error *err);
+BR_API int br_model_file_convert_with(const char *source_dir, const char *out_path, const struct br_convert_options *options, struct br_error *err);
 
 BR_API const char *br_version(void);
 

@@ -1,6 +1,7 @@
 /* dates.c - the dates people type. */
 #include "dates.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -57,6 +58,42 @@ static bool parse_day(const char *s, size_t len, int64_t *from, int64_t *to)
     return true;
 }
 
+/* The Monday on or before a day; 1970-01-01 was a Thursday. */
+static int64_t monday_of(int64_t day)
+{
+    int64_t n = day / DAY + 3;
+    return day - (n % 7 + 7) % 7 * DAY;
+}
+
+/* Week 1 is the one with 4 January in it. */
+static int64_t first_week(int year)
+{
+    return monday_of(day_start(year, 1, 4));
+}
+
+static bool parse_week(const char *s, size_t len, int64_t *from, int64_t *to)
+{
+    int64_t y, w;
+    if (len != 8 || s[4] != '-' || (s[5] != 'W' && s[5] != 'w') || !digits(s, 4, &y) || !digits(s + 6, 2, &w) || w < 1)
+        return false;
+    *from = first_week((int)y) + (w - 1) * 7 * DAY;
+    *to = *from + 7 * DAY;
+    return *from < first_week((int)y + 1);
+}
+
+void br_week_of(int64_t ts, char name[16], int64_t *from, int64_t *to)
+{
+    time_t t = (time_t)(ts / SECOND);
+    struct tm tm = {0};
+    gmtime_r(&t, &tm);
+    int year = tm.tm_year + 1901; /* a day may belong to the next year's first week, or the last year's last */
+    *from = monday_of(ts / DAY * DAY);
+    *to = *from + 7 * DAY;
+    while (first_week(year) > *from)
+        year--;
+    snprintf(name, 16, "%04d-W%02d", year % 10000, (int)((*from - first_week(year)) / (7 * DAY) + 1) % 100);
+}
+
 static bool parse_moment(const char *s, size_t len, int64_t *ts)
 {
     int64_t seconds, fraction = 0;
@@ -93,7 +130,7 @@ bool br_parse_date(const char *s, int64_t *from, int64_t *to)
         *to = *from + DAY;
         return true;
     }
-    if (parse_day(s, len, from, to))
+    if (parse_day(s, len, from, to) || parse_week(s, len, from, to))
         return true;
     if (!parse_moment(s, len, from))
         return false;

@@ -26,7 +26,9 @@ int br_model_describe(struct br_home *h, struct br_model_description *out, struc
     snprintf(d.licence, sizeof d.licence, "%s", m->licence);
     snprintf(d.origin, sizeof d.origin, "%s", m->origin);
     snprintf(d.pooling, sizeof d.pooling, "%s", m->pooling);
-    snprintf(d.precision, sizeof d.precision, "%s", m->precision == BR_PRECISION_F32 ? "f32" : "int8");
+    snprintf(d.query_prefix, sizeof d.query_prefix, "%s", m->query_prefix);
+    snprintf(d.passage_prefix, sizeof d.passage_prefix, "%s", m->passage_prefix);
+    snprintf(d.precision, sizeof d.precision, "%s", m->precision == BR_PRECISION_F32 ? "f32" : m->precision == BR_PRECISION_REMOTE ? "remote" : "int8");
     snprintf(d.kernel, sizeof d.kernel, "%s", br_embed_kernel_name(h->model));
     *out = d;
     return BR_STATUS_OK;
@@ -106,19 +108,45 @@ err:
     return br_status_of(rc, &err, error);
 }
 
+int br_embed_queries(struct br_home *h, const char *const *texts, size_t n, float *out, struct br_error *error)
+{
+    struct br_err err = {0};
+    struct br_embedder *e = NULL;
+    size_t dim = br_model_info(h->model)->dim;
+    enum br_rc rc;
+    BR_TRY(br_embedder_new(h->model, &e, &err));
+    for (size_t i = 0; i < n; i++)
+        BR_TRY(br_embed_query(e, texts[i], strlen(texts[i]), out + i * dim, &err));
+err:
+    br_embedder_free(e);
+    return br_status_of(rc, &err, error);
+}
+
 int br_tokenize_text(struct br_home *h, const char *text, uint16_t *ids, size_t *n_ids, struct br_error *error)
 {
     struct br_err err = {0};
     if (*n_ids < 2)
         return br_status_of(br_fail(&err, BR_E_USAGE, "room for at least 2 token ids is needed"), &err, error);
-    *n_ids = br_tokenize(h->model, text, strlen(text), ids, BR_MIN(*n_ids, (size_t)BR_DEFAULT_MAX_SEQ));
+    size_t most = BR_MIN(br_model_info(h->model)->max_seq, (uint32_t)BR_DEFAULT_MAX_SEQ);
+    *n_ids = br_tokenize(h->model, text, strlen(text), ids, BR_MIN(*n_ids, most));
     return BR_STATUS_OK;
 }
 
 int br_model_file_convert(const char *source_dir, const char *out_path, struct br_error *error)
 {
+    return br_model_file_convert_with(source_dir, out_path, NULL, error);
+}
+
+int br_model_file_convert_with(const char *source_dir, const char *out_path, const struct br_convert_options *options, struct br_error *error)
+{
     struct br_err err = {0};
-    return br_status_of(br_model_convert(source_dir, out_path, &err), &err, error);
+    struct br_model_options o = {0};
+    if (options)
+        o = (struct br_model_options){.pooling = options->pooling,
+                                      .query_prefix = options->query_prefix,
+                                      .passage_prefix = options->passage_prefix,
+                                      .max_tokens = options->max_tokens};
+    return br_status_of(br_model_convert(source_dir, out_path, &o, &err), &err, error);
 }
 
 const char *br_version(void)

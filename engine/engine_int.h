@@ -22,6 +22,8 @@ struct br_home {
     char path[BR_PATH_MAX]; /* "" when neither the caller nor the environment names one */
     char notice[256];
     struct br_model *model; /* owned */
+    bool named_model;       /* by who opened it; else the built-in one */
+    bool may_send;          /* texts of workspaces that were not there before, to an endpoint */
 };
 
 /* The graph beside a store, as far as it has followed the journal. */
@@ -39,6 +41,10 @@ struct br_workspace {
     struct br_searcher *searcher;
     struct br_embedder *embedder;         /* made at the first semantic query */
     struct br_slack_tokenizer *tokenizer; /* made at the first query */
+    struct br_cache *cache;
+    struct br_docs *docs;       /* docs.c */
+    struct br_helpers *helpers; /* batch.c: made at the first batch */
+    uint64_t passages_counted, threads_counted; /* the number of conversations with passages when there were so many passages */
     char id[65], name[256], domain[256];
 };
 
@@ -53,6 +59,8 @@ BR_MUST_USE enum br_rc br_home_open_store(struct br_home *h, const char *id, str
 BR_MUST_USE enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err);
 /* The directory of workspace id holds the files of another one: refused. uuids tell single files apart, this a whole set of them. */
 BR_MUST_USE enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err);
+/* A workspace is about to get this model: where that sends its texts away, was it said that they may be? */
+BR_MUST_USE enum br_rc br_home_check_consent(const struct br_home *h, struct br_err *err);
 /* The store was made with another model than the one in use: refused. */
 BR_MUST_USE enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err);
 
@@ -75,9 +83,9 @@ BR_MUST_USE enum br_rc br_embed_many(const struct br_model *m, const char *const
                                      float *out, struct br_err *err);
 
 /* --- graph.c: the graph follows the journal --- */
-/* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes): never an error,
- * the graph is derived data. */
-void br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why);
+/* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes), which most callers
+ * need not know: the graph is derived data. Returns what it was: BR_E_CORRUPT, or something that says nothing of the file. */
+enum br_rc br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why);
 void br_graph_close(struct br_graph *g);
 /* Applies committed journal rows newer than applied_seq. For the writer. */
 BR_MUST_USE enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err *err);
@@ -96,6 +104,7 @@ BR_MUST_USE enum br_rc br_name_map_new(struct br_name_map **out, struct br_err *
 void br_name_map_free(struct br_name_map *m);
 /* name NULL keeps the one there is; flags are added. Returns the flags from before, or -1 without memory. */
 int br_name_map_put(struct br_name_map *m, const char *id, const char *name, unsigned flags);
+bool br_name_map_has(const struct br_name_map *m, const char *id);
 const char *br_name_map_get(const struct br_name_map *m, const char *id); /* NULL unknown; borrowed until the next put */
 
 /* --- passages.c --- */
@@ -186,6 +195,8 @@ void br_message_list_init(struct br_message_list *l, const struct br_workspace *
 void br_message_list_free(struct br_message_list *l);
 /* A br_slack_view_fn: ctx is the list. */
 BR_MUST_USE enum br_rc br_message_list_add(void *ctx, const struct br_slack_view *v, struct br_err *err);
+/* Hands the list over to the caller, or frees it. Returns the status. */
+int br_message_list_give(struct br_message_list *l, struct br_messages *out, struct br_error *error);
 /* Permalink, CHANNEL:TS (id or name) to channel id and ts. */
 BR_MUST_USE enum br_rc br_parse_message_id(struct br_workspace *ws, const char *id, char channel_id[64], int64_t *ts, struct br_err *err);
 
@@ -217,9 +228,13 @@ size_t br_terms_count(const struct br_term *terms, size_t n_terms, const struct 
 /* --- query_parse.c --- */
 #define BR_QUERY_WORDS_MAX 64
 #define BR_QUERY_MATCH_MAX 8192
+#define BR_QUERY_ALTERNATIVES_MAX 64 /* of words and their parts; <= BR_TERMS_MAX */
+#define BR_QUERY_OR " OR "
 struct br_query {
     struct br_buf text;          /* what is embedded: the query without filters, quotes and excluded words; "" for conditions only */
     struct br_buf match;         /* FTS5 expression that ranks: any of words, "" when there is none */
+    size_t alternative_end[BR_QUERY_ALTERNATIVES_MAX]; /* where each of its phrases ends; between them is BR_QUERY_OR */
+    size_t n_alternatives;
     struct br_buf phrases;       /* FTS5 expression of filter.with: all of them */
     struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
     struct br_term words[BR_QUERY_WORDS_MAX]; /* words and phrases, for ranking, snippets and reasons */
@@ -229,12 +244,30 @@ struct br_query {
     struct br_query_list {
         const char **items; /* owned */
         size_t n;
-    } channels[2], reactions[2]; /* with, without */
+    } channels[2], reactions[2], participants[2]; /* with, without */
     struct br_slack_author *authors[2]; /* owned */
 };
 BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
                                       struct br_query *q, struct br_err *err);
 void br_query_free(struct br_query *q);
+/* The text of a query of nothing but words, as br_query.text has it. */
+void br_query_words(const char *query, struct br_buf *out);
+
+/* --- search.c --- */
+struct br_page;
+/* The search itself, within the caller's snapshot: the first br_page_end hits. */
+BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options,
+                                       const struct br_page *page, struct br_search_results *out, struct br_err *err);
+
+/* --- docs.c --- */
+/* Within a snapshot, whose state is now: before br_doc_of_slot. */
+void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now);
+/* As br_slack_doc_of_slot. */
+BR_MUST_USE enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc *doc, struct br_err *err);
+void br_docs_free(struct br_docs *d);
+
+/* --- batch.c --- */
+void br_helpers_free(struct br_helpers *h);
 
 /* --- snippet.c --- */
 /* A line or two of text around the densest run of hits; appended to out. */

@@ -38,20 +38,22 @@ err:
     return rc;
 }
 
-void br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why)
+enum br_rc br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why)
 {
     struct br_err err = {0};
     struct br_store_info info;
     *g = (struct br_graph){0};
     if (why)
         why[0] = 0;
-    if (br_store_info(s, &info, &err) != BR_OK || !info.ckpt_file[0])
-        return;
-    if (open_checkpoint(g, io, s, &info, &err) != BR_OK) {
+    enum br_rc rc = br_store_info(s, &info, &err);
+    if (rc == BR_OK && info.ckpt_file[0])
+        rc = open_checkpoint(g, io, s, &info, &err);
+    if (rc != BR_OK) {
         *g = (struct br_graph){0};
         if (why)
             snprintf(why, 256, "%.255s", err.msg);
     }
+    return rc;
 }
 
 void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info)

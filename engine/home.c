@@ -1,7 +1,10 @@
 /* home.c - the home directory and its workspaces: opening, listing, and the model they share. */
 #include "engine_int.h"
 
+#include "cache.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +39,66 @@ static enum br_rc default_home(char *out, size_t n, struct br_err *err)
     return BR_OK;
 }
 
+#define KEY_BYTES_MAX 4096
+
+/* From a file or the environment, never from the command line; the caller wipes it. */
+static enum br_rc read_key(const char *path, char key[KEY_BYTES_MAX], struct br_err *err)
+{
+    const struct br_io *io = &br_io_posix;
+    const char *env = getenv("BACKREAD_API_KEY");
+    key[0] = 0;
+    if (!path) {
+        if (env && strlen(env) < KEY_BYTES_MAX)
+            snprintf(key, KEY_BYTES_MAX, "%s", env);
+        return BR_OK;
+    }
+    int fd = io->open(io->ctx, path, O_RDONLY, 0);
+    if (fd < 0)
+        return br_fail_errno(err, -fd, "cannot open the key file %s", path);
+    ssize_t n = io->pread(io->ctx, fd, key, KEY_BYTES_MAX - 1, 0);
+    io->close(io->ctx, fd);
+    while (n > 0 && (key[n - 1] == '\n' || key[n - 1] == '\r' || key[n - 1] == ' '))
+        n--;
+    key[n > 0 ? n : 0] = 0;
+    return n > 0 ? BR_OK : br_fail(err, BR_E_USAGE, "the key file %s is empty or cannot be read", path);
+}
+
+static enum br_rc open_endpoint(const struct br_endpoint *e, struct br_model **out, struct br_err *err)
+{
+    char key[KEY_BYTES_MAX];
+    enum br_rc rc = read_key(e->api_key_file, key, err);
+    const struct br_remote_config cfg = {.url = e->url,
+                                         .kind = e->kind,
+                                         .model = e->model,
+                                         .api_key = key,
+                                         .query_prefix = e->query_prefix,
+                                         .passage_prefix = e->passage_prefix,
+                                         .dim = e->dimension,
+                                         .timeout_ms = e->timeout_ms,
+                                         .backoff_ms = e->backoff_ms};
+    if (rc == BR_OK)
+        rc = br_model_open_remote(&cfg, out, err);
+    explicit_bzero(key, sizeof key);
+    return rc;
+}
+
+enum br_rc br_home_check_consent(const struct br_home *h, struct br_err *err)
+{
+    const struct br_model_info *m = br_model_info(h->model);
+    if (m->precision != BR_PRECISION_REMOTE || h->may_send)
+        return BR_OK;
+    return br_fail(err, BR_E_USAGE, "this would send every text of the workspace to %s: say --send-texts if it may", m->origin);
+}
+
 int br_home_open(const char *path, const char *model_path, struct br_home **out, struct br_error *error)
 {
+    const struct br_home_options options = {.path = path, .model = model_path};
+    return br_home_open_with(&options, out, error);
+}
+
+int br_home_open_with(const struct br_home_options *options, struct br_home **out, struct br_error *error)
+{
+    const char *path = options->path, *model_path = options->model;
     struct br_err err = {0};
     enum br_rc rc;
     struct br_home *h = calloc(1, sizeof *h);
@@ -52,7 +113,14 @@ int br_home_open(const char *path, const char *model_path, struct br_home **out,
         snprintf(h->path, sizeof h->path, "%s", path);
     else
         BR_TRY(default_home(h->path, sizeof h->path, &err));
-    BR_TRY(br_model_open(model_path, &h->model, &err));
+    if (options->endpoint.url && model_path)
+        BR_TRY(br_fail(&err, BR_E_USAGE, "give either a model or an endpoint"));
+    if (options->endpoint.url)
+        BR_TRY(open_endpoint(&options->endpoint, &h->model, &err));
+    else
+        BR_TRY(br_model_open(model_path, &h->model, &err));
+    h->named_model = model_path != NULL;
+    h->may_send = options->may_send;
     struct br_registry *reg = NULL;
     unsigned mode = 0;
     if (*h->path && br_registry_open(h->io, h->path, false, &reg, &mode, NULL) == BR_OK)
@@ -131,11 +199,17 @@ enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, st
 enum br_rc br_home_check_model(const struct br_home *h, const struct br_store_info *info, struct br_err *err)
 {
     const struct br_model_info *m = br_model_info(h->model);
+    bool remote = strncmp(info->model_id, "openai-", 7) == 0 || strncmp(info->model_id, "ollama-", 7) == 0;
     if (strcmp(m->id, info->model_id) == 0 && m->dim == info->dim)
         return BR_OK;
     return br_fail(err, BR_E_USAGE,
-                   "workspace %s was embedded with model %.12s (%u dimensions), not with %s (%.12s): name its model with --model",
-                   info->workspace_id, info->model_id, info->dim, m->name, m->id);
+                   "workspace %s was embedded with %s %.*s (%u dimensions), not with %s (%.12s, %u): name its %s, or "
+                   "move it to this one with `backread reembed%s`",
+                   info->workspace_id, remote ? "the endpoint" : "model", remote ? 64 : 12, info->model_id, info->dim, m->name, m->id, m->dim,
+                   remote ? "endpoint with --endpoint" : "model with --model FILE",
+                   m->precision == BR_PRECISION_REMOTE ? " --endpoint URL"
+                   : h->named_model                    ? " --model FILE"
+                                                       : "");
 }
 
 struct names_ctx {
@@ -202,6 +276,7 @@ int br_workspace_open(struct br_home *h, const char *key, struct br_workspace **
     snprintf(ws->name, sizeof ws->name, "%s", info.name);
     snprintf(ws->domain, sizeof ws->domain, "%s", info.domain);
     br_graph_open(&ws->graph, h->io, ws->store, NULL);
+    ws->cache = br_cache_new(BR_CACHE_BYTES_DEFAULT);
     br_registry_close(reg);
     *out = ws;
     return BR_STATUS_OK;
@@ -215,6 +290,9 @@ void br_workspace_close(struct br_workspace *ws)
 {
     if (!ws)
         return;
+    br_helpers_free(ws->helpers);
+    br_cache_free(ws->cache);
+    br_docs_free(ws->docs);
     br_embedder_free(ws->embedder);
     br_slack_tokenizer_free(ws->tokenizer);
     br_searcher_free(ws->searcher);

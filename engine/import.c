@@ -26,6 +26,7 @@ struct import {
     struct br_graph graph;
     struct br_pipeline *pipeline;
     struct br_name_map *users, *channels;
+    struct br_name_map *pins; /* "CHANNEL:ts" of messages that channels list as pinned */
     struct br_names names;
     struct br_buf text, raw;
     int64_t freshness; /* of the source */
@@ -158,6 +159,43 @@ err:
     return rc;
 }
 
+/* ---- pins ---- */
+
+static void pin_key(char out[96], const char *channel_id, int64_t ts)
+{
+    snprintf(out, 96, "%.63s:%lld", channel_id, (long long)ts);
+}
+
+static enum br_rc note_pins(struct import *im, const struct br_channel_event *c, struct br_err *err)
+{
+    char key[96];
+    for (size_t i = 0; i < c->n_pins; i++) {
+        pin_key(key, c->id, c->pins[i]);
+        if (br_name_map_put(im->pins, key, NULL, BR_NAME_LISTED) < 0)
+            return br_fail_nomem(err);
+    }
+    return BR_OK;
+}
+
+/* Exports tell of pins in the list of channels, Slack's other interfaces in the message: told there too, its raw form is all there is to know. */
+static enum br_rc tell_pin(struct import *im, struct br_message_event *m, struct br_err *err)
+{
+    char key[96];
+    pin_key(key, m->channel_id, m->ts);
+    if (m->is_pinned || !br_name_map_has(im->pins, key))
+        return BR_OK;
+    json_t *pinned_to = json_object_get(m->raw, "pinned_to");
+    if (!json_is_array(pinned_to)) {
+        pinned_to = json_array();
+        if (json_object_set_new(m->raw, "pinned_to", pinned_to) != 0)
+            return br_fail_nomem(err);
+    }
+    if (json_array_append_new(pinned_to, json_string(m->channel_id)) != 0)
+        return br_fail_nomem(err);
+    m->is_pinned = true;
+    return BR_OK;
+}
+
 static enum br_rc on_channel(struct import *im, const struct br_channel_event *c, struct br_err *err)
 {
     struct br_arena *a;
@@ -183,7 +221,8 @@ static enum br_rc on_channel(struct import *im, const struct br_channel_event *c
                                               .freshness = im->freshness};
     if (!item->channel.id || (c->members && !item->channel.members))
         return br_fail_nomem(err);
-    return note_listed_channel(im, &item->channel, err);
+    rc = note_pins(im, c, err);
+    return rc == BR_OK ? note_listed_channel(im, &item->channel, err) : rc;
 }
 
 /* An author or reactor nobody listed: counted once, and stored under its id. */
@@ -297,15 +336,20 @@ static enum br_rc render_message(struct import *im, const struct br_message_even
     const char *channel = json_string_value(json_object_get(m->raw, "channel"));
     if ((!channel || strcmp(channel, m->channel_id) != 0) && json_object_set_new(m->raw, "channel", json_string(m->channel_id)) != 0)
         return br_fail_nomem(err);
-    if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+    if (json_dump_callback(m->raw, dump_to_buf, &im->raw, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+        if (im->raw.no_memory || !im->raw.failed)
+            return br_fail_nomem(err);
         br_buf_reset(&im->raw); /* a message larger than any real one: kept without its raw form */
+    }
     return br_buf_status(&im->text, err);
 }
 
-static enum br_rc on_message(struct import *im, const struct br_message_event *m, struct br_err *err)
+static enum br_rc on_message(struct import *im, const struct br_message_event *event, struct br_err *err)
 {
+    struct br_message_event pinned = *event, *m = &pinned;
     struct br_arena *a;
     enum br_rc rc;
+    BR_TRY(tell_pin(im, m, err));
     BR_TRY(note_user(im, m->user_id, err));
     for (size_t i = 0; i < m->n_reactions; i++)
         for (size_t j = 0; j < m->reactions[i].n_users; j++)
@@ -329,6 +373,7 @@ static enum br_rc on_message(struct import *im, const struct br_message_event *m
         .is_bot = m->is_bot,
         .is_broadcast = m->is_broadcast,
         .has_link = m->has_link,
+        .is_pinned = m->is_pinned,
         .edited_ts = m->edited_ts,
         .reply_count = m->reply_count,
         .reactions = copy_reactions(a, m),
@@ -610,6 +655,8 @@ static enum br_rc open_writer(struct import *im, const struct br_source_workspac
             *err = first;
         return rc;
     }
+    if (!im->opt->dry_run)
+        BR_TRY(br_home_check_consent(im->home, err));
     if (im->opt->dry_run) {
         BR_TRY(make_scratch(im->home->io, scratch, BR_PATH_MAX - 16, err));
         snprintf(dir, BR_PATH_MAX, "%s/store", scratch);
@@ -638,6 +685,7 @@ static void close_import(struct import *im)
     br_store_close(im->writer);
     br_name_map_free(im->users);
     br_name_map_free(im->channels);
+    br_name_map_free(im->pins);
     br_buf_free(&im->text);
     br_buf_free(&im->raw);
 }
@@ -701,6 +749,7 @@ enum br_rc br_import_feed(struct br_home *h, const char *dir, const struct br_fe
     begin_import(&im);
     BR_TRY(br_name_map_new(&im.users, err));
     BR_TRY(br_name_map_new(&im.channels, err));
+    BR_TRY(br_name_map_new(&im.pins, err));
     BR_TRY(br_store_open(h->io, dir, BR_STORE_WRITE, &im.writer, err));
     BR_TRY(import_into(&im, feed, dir, err));
 err:
@@ -735,6 +784,7 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     report->dry_run = opt->dry_run;
     BR_TRY(br_name_map_new(&im.users, err));
     BR_TRY(br_name_map_new(&im.channels, err));
+    BR_TRY(br_name_map_new(&im.pins, err));
     BR_TRY(br_registry_open(h->io, h->path, !opt->dry_run, &reg, NULL, err));
     if (!opt->dry_run)
         br_registry_sweep(reg);

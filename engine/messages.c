@@ -105,8 +105,7 @@ enum br_rc br_message_list_add(void *ctx, const struct br_slack_view *v, struct 
     return a->failed ? br_fail_nomem(err) : BR_OK;
 }
 
-/* Hands the list over to the caller. */
-static int give(struct br_message_list *l, struct br_messages *out, struct br_error *error)
+int br_message_list_give(struct br_message_list *l, struct br_messages *out, struct br_error *error)
 {
     struct br_arena *memory = malloc(sizeof *memory);
     if (!memory) {
@@ -199,7 +198,7 @@ int br_channel_messages(struct br_workspace *ws, const char *channel, size_t n, 
     br_message_list_init(&l, ws);
     BR_TRY(br_slack_find_channel(ws->store, channel, id, &err));
     BR_TRY(br_slack_channel_messages(ws->store, id, before, after, n, br_message_list_add, &l, &err));
-    return give(&l, out, error);
+    return br_message_list_give(&l, out, error);
 err:
     br_message_list_free(&l);
     return br_status_of(rc, &err, error);
@@ -215,7 +214,7 @@ int br_top_messages(struct br_workspace *ws, const char *channel, int64_t after,
     br_message_list_init(&l, ws);
     BR_TRY(optional_channel(ws, channel, id, &err));
     BR_TRY(br_slack_top(ws->store, channel ? id : NULL, after ? after + 1 : 0, before, n, br_message_list_add, &l, &err));
-    return give(&l, out, error);
+    return br_message_list_give(&l, out, error);
 err:
     br_message_list_free(&l);
     return br_status_of(rc, &err, error);
@@ -240,7 +239,7 @@ int br_thread_messages(struct br_workspace *ws, const char *message_id, struct b
     BR_TRY(br_parse_message_id(ws, message_id, id, &ts, &err));
     BR_TRY(br_slack_message(ws->store, id, ts, note_thread, &thread_ts, &err));
     BR_TRY(br_slack_thread(ws->store, id, thread_ts, br_message_list_add, &l, &err));
-    return give(&l, out, error);
+    return br_message_list_give(&l, out, error);
 err:
     br_message_list_free(&l);
     return br_status_of(rc, &err, error);
@@ -258,7 +257,7 @@ int br_context_messages(struct br_workspace *ws, const char *message_id, size_t 
     BR_TRY(br_parse_message_id(ws, message_id, id, &ts, &err));
     BR_TRY(br_slack_message(ws->store, id, ts, note_thread, &thread_ts, &err)); /* not found is said plainly */
     BR_TRY(br_slack_context(ws->store, id, ts, around, br_message_list_add, &l, &err));
-    return give(&l, out, error);
+    return br_message_list_give(&l, out, error);
 err:
     br_message_list_free(&l);
     return br_status_of(rc, &err, error);

@@ -89,6 +89,11 @@ int br_name_map_put(struct br_name_map *m, const char *id, const char *name, uns
     return before;
 }
 
+bool br_name_map_has(const struct br_name_map *m, const char *id)
+{
+    return find(m, id)->id != NULL;
+}
+
 const char *br_name_map_get(const struct br_name_map *m, const char *id)
 {
     return find(m, id)->name;

@@ -9,13 +9,13 @@
 
 #include "render.h"
 
-#define PIECES_MAX (BR_DEFAULT_MAX_SEQ - 2) /* [CLS] and [SEP] */
 #define OVERLAP_PIECES_MAX 64
 #define SPEAKER_BYTES_MAX 80
 #define WORD_BYTES_MAX 8192 /* of a run without blanks looked at in one go: a passage holds less of a language written without them */
 
 struct cutter {
     const struct br_model *model;
+    size_t pieces_max; /* of a passage */
     struct br_arena *arena;
     struct br_passage *items; /* in the arena; doubled by copying */
     size_t n, alloc;
@@ -57,7 +57,7 @@ static void flush(struct cutter *c)
 static void restart(struct cutter *c, size_t next_pieces)
 {
     size_t keep = c->last_line_pieces;
-    bool overlap = c->last_line > 0 && keep <= OVERLAP_PIECES_MAX && keep + next_pieces <= PIECES_MAX;
+    bool overlap = c->last_line > 0 && keep <= OVERLAP_PIECES_MAX && keep + next_pieces <= c->pieces_max;
     if (overlap) {
         size_t len = c->text.len - c->last_line;
         memmove(c->text.data, c->text.data + c->last_line, len);
@@ -73,7 +73,7 @@ static void restart(struct cutter *c, size_t next_pieces)
 
 static void add_line(struct cutter *c, const char *speaker, size_t speaker_len, const char *text, size_t len, size_t pieces, int64_t ts)
 {
-    if (c->text.len && c->pieces + pieces > PIECES_MAX) {
+    if (c->text.len && c->pieces + pieces > c->pieces_max) {
         flush(c);
         restart(c, pieces);
     }
@@ -138,14 +138,14 @@ static void add_message(struct cutter *c, const struct br_thread_text *m)
     if (speaker_len > SPEAKER_BYTES_MAX)
         for (speaker_len = SPEAKER_BYTES_MAX; speaker_len && ((unsigned char)m->speaker[speaker_len] & 0xC0) == 0x80;)
             speaker_len--;
-    size_t head = count(c, m->speaker, speaker_len, PIECES_MAX / 2) + 1; /* and the colon */
-    size_t pieces = count(c, m->text, m->len, PIECES_MAX + 1);
-    if (head + pieces <= PIECES_MAX) {
+    size_t head = count(c, m->speaker, speaker_len, c->pieces_max / 2) + 1; /* and the colon */
+    size_t pieces = count(c, m->text, m->len, c->pieces_max + 1);
+    if (head + pieces <= c->pieces_max) {
         add_line(c, m->speaker, speaker_len, m->text, m->len, head + pieces, m->ts);
         return;
     }
     for (size_t at = 0; at < m->len;) {
-        size_t n = fitting_prefix(c, m->text + at, m->len - at, PIECES_MAX - head, &pieces);
+        size_t n = fitting_prefix(c, m->text + at, m->len - at, c->pieces_max - head, &pieces);
         add_line(c, m->speaker, speaker_len, m->text + at, n, head + pieces, m->ts);
         at += n;
         while (at < m->len && is_blank(m->text[at]))
@@ -156,7 +156,7 @@ static void add_message(struct cutter *c, const struct br_thread_text *m)
 enum br_rc br_passages_cut(const struct br_model *m, const struct br_thread_text *msgs, size_t n, struct br_arena *arena,
                            struct br_passage **out, size_t *n_out, struct br_err *err)
 {
-    struct cutter c = {.model = m, .arena = arena};
+    struct cutter c = {.model = m, .pieces_max = br_passage_pieces(m), .arena = arena};
     size_t spoken = 0, last = 0;
     br_buf_init(&c.text, 4 * (size_t)BR_RENDER_TEXT_MAX);
     br_buf_init(&c.scratch, 4 * (size_t)BR_RENDER_TEXT_MAX);
@@ -165,7 +165,7 @@ enum br_rc br_passages_cut(const struct br_model *m, const struct br_thread_text
             spoken++;
             last = i;
         }
-    bool lone = spoken == 1 && count(&c, msgs[last].text, msgs[last].len, PIECES_MAX + 1) <= PIECES_MAX;
+    bool lone = spoken == 1 && count(&c, msgs[last].text, msgs[last].len, c.pieces_max + 1) <= c.pieces_max;
     if (spoken && !lone) {
         for (size_t i = 0; i < n; i++)
             if (msgs[i].len)

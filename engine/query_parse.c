@@ -1,9 +1,11 @@
 /* query_parse.c - what a person typed, as words for the model, FTS5 expressions and a filter.
  *
- * Slack's own grammar: from: in: before: after: on: during: has: is:thread, "phrases", -word; a minus before a phrase or a filter excludes too.
+ * Slack's own grammar: from: in: with: before: after: on: during: has: is:thread, is:root, min_reactions:, "phrases", -word; a minus before a
+ * phrase or a filter excludes too. "me" is whoever the caller, or else BACKREAD_ME, says.
  * What can't be resolved is an error with the nearest names, never ignored. FTS5 gets quoted strings only, so nothing typed is ever syntax.
- * Words are alternatives, ranked by BM25; phrases and exclusions are conditions of the filter. Very common English words are left out of the
- * alternatives when others remain: they cost much and rank nothing. */
+ * Words are alternatives, ranked by BM25, each once; phrases and exclusions are conditions of the filter. What is typed as one word but is several
+ * to the keyword index (eq_zero_of_dvd, libfoo.so.6) is an alternative as a whole and in its parts: whole, it says more; often only parts are
+ * there. Very common English words are left out of the alternatives when others remain: they cost much and rank nothing. */
 #include "engine_int.h"
 
 #include <ctype.h>
@@ -12,12 +14,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include <xxhash.h>
+
 #include "dates.h"
 #include "reaction.h"
 
 #define QUERY_BYTES_MAX 16384
 #define WORD_BYTES_MAX 256
-#define KEY_BYTES_MAX 8 /* during: is the longest */
+#define KEY_BYTES_MAX 16 /* min_reactions: is the longest */
 #define CONDITIONS_MAX 64
 
 /* While parsing. */
@@ -25,13 +29,15 @@ struct parser {
     struct br_workspace *ws;
     struct br_slack_tokenizer *tokenizer;
     struct br_query *q;
+    const char *me; /* name or id of who "me" is, NULL unknown */
     struct br_tokens tokens; /* scratch */
-    size_t n_conditions;
+    size_t n_conditions, n_filters;
     struct br_term stop_words[BR_QUERY_WORDS_MAX]; /* taken when there is nothing else */
     size_t n_stop_words;
+    uint64_t alternatives[BR_QUERY_ALTERNATIVES_MAX]; /* hashes of those in q */
 };
 
-static bool is_stop_word(const char *w)
+static bool is_stop_word(const char *w, size_t n)
 {
     static const char *const stop[] = {
         "a",    "about", "all",  "am",   "an",  "and",  "any",   "anyone", "are",  "as",   "at",    "be",    "been", "but",   "by",
@@ -41,7 +47,7 @@ static bool is_stop_word(const char *w)
         "then", "there", "they", "this", "to",  "up",   "us",    "use",    "was",  "we",   "were",  "what",  "when", "where", "which",
         "who",  "why",   "will", "with", "would", "you", "your"};
     for (size_t i = 0; i < BR_COUNT(stop); i++)
-        if (strcasecmp(w, stop[i]) == 0)
+        if (strlen(stop[i]) == n && strncasecmp(w, stop[i], n) == 0)
             return true;
     return false;
 }
@@ -71,26 +77,56 @@ static enum br_rc add_dm(void *ctx, const char *id, const char *name)
     return list_add(a->q, a->list, id, NULL);
 }
 
+/* "me", with or without its @, becomes who that is. */
+static enum br_rc resolve_me(const struct parser *p, const char *key, const char **name, struct br_err *err)
+{
+    if (strcasecmp(*name + (**name == '@'), "me") != 0)
+        return BR_OK;
+    if (!p->me || !p->me[0])
+        return br_fail(err, BR_E_USAGE, "%s:me: it is not known who you are: say it with --me NAME, or set BACKREAD_ME to your name or id", key);
+    *name = p->me;
+    return BR_OK;
+}
+
+static enum br_rc add_participant(struct parser *p, bool negated, const char *name, struct br_err *err)
+{
+    char id[64];
+    enum br_rc rc;
+    BR_TRY(resolve_me(p, "with", &name, err));
+    BR_TRY(br_slack_find_user(p->ws->store, name, id, err));
+    BR_TRY(list_add(p->q, &p->q->participants[negated], id, err));
+err:
+    return rc;
+}
+
 /* in:#tools, in:tools, in:C024BE91L; in:@ada is the direct messages with her. */
 static enum br_rc add_channel(struct parser *p, bool negated, const char *name, struct br_err *err)
 {
     char id[64];
     struct dm_adder dms = {.q = p->q, .list = &p->q->channels[negated]};
-    if (name[0] == '@')
+    enum br_rc rc;
+    if (name[0] == '@') {
+        BR_TRY(resolve_me(p, "in", &name, err));
         return br_slack_find_dms(p->ws->store, name, add_dm, &dms, err);
-    enum br_rc rc = br_slack_find_channel(p->ws->store, name, id, err);
-    return rc == BR_OK ? list_add(p->q, dms.list, id, err) : rc;
+    }
+    BR_TRY(br_slack_find_channel(p->ws->store, name, id, err));
+    BR_TRY(list_add(p->q, dms.list, id, err));
+err:
+    return rc;
 }
 
 static enum br_rc add_author(struct parser *p, bool negated, const char *name, struct br_err *err)
 {
     struct br_slack_terms *t = negated ? &p->q->filter.without : &p->q->filter.with;
+    enum br_rc rc;
+    BR_TRY(resolve_me(p, "from", &name, err));
     struct br_slack_author *a = realloc(p->q->authors[negated], (t->n_authors + 1) * sizeof *a);
     if (!a)
         return br_fail_nomem(err);
     p->q->authors[negated] = a;
-    enum br_rc rc = br_slack_find_author(p->ws->store, name, &a[t->n_authors], err);
-    t->n_authors += rc == BR_OK;
+    BR_TRY(br_slack_find_author(p->ws->store, name, &a[t->n_authors], err));
+    t->n_authors++;
+err:
     return rc;
 }
 
@@ -130,8 +166,9 @@ static enum br_rc add_has(struct parser *p, bool negated, const char *value, str
     static const struct {
         const char *name;
         unsigned bit;
-    } names[] = {{"link", BR_HAS_LINK},         {"file", BR_HAS_FILE},   {"reaction", BR_HAS_REACTION},
-                 {"reactions", BR_HAS_REACTION}, {"thread", BR_IS_THREAD}};
+    } names[] = {{"link", BR_HAS_LINK},          {"file", BR_HAS_FILE},     {"reaction", BR_HAS_REACTION},
+                 {"reactions", BR_HAS_REACTION}, {"thread", BR_IS_THREAD}, {"pin", BR_IS_PINNED},
+                 {"links", BR_HAS_LINK},         {"files", BR_HAS_FILE},    {"pins", BR_IS_PINNED}};
     struct br_slack_filter *f = &p->q->filter;
     for (size_t i = 0; i < BR_COUNT(names); i++)
         if (strcasecmp(value, names[i].name) == 0) {
@@ -141,7 +178,29 @@ static enum br_rc add_has(struct parser *p, bool negated, const char *value, str
     size_t n = strlen(value);
     if (n > 2 && value[0] == ':' && value[n - 1] == ':')
         return add_reaction(p, negated, value + 1, n - 2, err);
-    return br_fail(err, BR_E_USAGE, "has: \"%.60s\" is unknown: give link, file, reaction, thread or :emoji:", value);
+    return br_fail(err, BR_E_USAGE, "has: \"%.60s\" is unknown: give link, file, reaction, pin, thread or :emoji:", value);
+}
+
+static enum br_rc add_is(struct parser *p, bool negated, const char *value, struct br_err *err)
+{
+    struct br_slack_filter *f = &p->q->filter;
+    bool root = strcasecmp(value, "root") == 0;
+    if (!root && strcasecmp(value, "thread") != 0)
+        return br_fail(err, BR_E_USAGE, "is: \"%.60s\" is unknown: give thread (any message of one) or root (its first)", value);
+    *(negated ? &f->without.has : &f->with.has) |= root ? BR_IS_ROOT : BR_IS_THREAD;
+    return BR_OK;
+}
+
+/* Several: the strictest counts. */
+static enum br_rc add_min_reactions(struct parser *p, bool negated, const char *value, struct br_err *err)
+{
+    struct br_slack_terms *t = negated ? &p->q->filter.without : &p->q->filter.with;
+    size_t n = strlen(value);
+    if (!n || n > 9 || strspn(value, "0123456789") != n || strspn(value, "0") == n)
+        return br_fail(err, BR_E_USAGE, "min_reactions: \"%.60s\" is not a whole number of 1 or more: give one, as in min_reactions:3", value);
+    int64_t least = strtoll(value, NULL, 10);
+    t->min_reactions = !t->min_reactions ? least : negated ? BR_MIN(t->min_reactions, least) : BR_MAX(t->min_reactions, least);
+    return BR_OK;
 }
 
 static bool is_one_of(const char *key, const char *const *list, size_t n)
@@ -155,25 +214,31 @@ static bool is_one_of(const char *key, const char *const *list, size_t n)
 /* key:value, key in lower case and one of ours. */
 static enum br_rc add_filter(struct parser *p, bool negated, const char *key, const char *value, struct br_err *err)
 {
+    if (++p->n_filters > BR_SEARCH_FILTERS_MAX)
+        return br_fail(err, BR_E_USAGE, "too many filters: at most %d in one question", BR_SEARCH_FILTERS_MAX);
+    if (strlen(value) >= WORD_BYTES_MAX)
+        return br_fail(err, BR_E_USAGE, "%s: the value is too long: at most %d bytes", key, WORD_BYTES_MAX - 1);
     if (!value[0])
         return br_fail(err, BR_E_USAGE, "%s: needs a value right after the colon, as in in:general or from:\"Ada Lovelace\"", key);
     if (strcmp(key, "in") == 0)
         return add_channel(p, negated, value, err);
     if (strcmp(key, "from") == 0)
         return add_author(p, negated, value, err);
+    if (strcmp(key, "with") == 0)
+        return add_participant(p, negated, value, err);
     if (strcmp(key, "has") == 0)
         return add_has(p, negated, value, err);
-    if (strcmp(key, "is") != 0)
-        return add_date(p->q, negated, key, value, err);
-    if (strcasecmp(value, "thread") == 0)
-        return add_has(p, negated, value, err);
-    return br_fail(err, BR_E_USAGE, "is: \"%.60s\" is unknown: give thread", value);
+    if (strcmp(key, "is") == 0)
+        return add_is(p, negated, value, err);
+    if (strcmp(key, "min_reactions") == 0)
+        return add_min_reactions(p, negated, value, err);
+    return add_date(p->q, negated, key, value, err);
 }
 
 /* Length of "key:" at s when the key is a filter's, in any case; its name in lower case in key. 0: it is text. */
 static size_t filter_key(const char *s, size_t n, char key[KEY_BYTES_MAX])
 {
-    static const char *const keys[] = {"in", "from", "before", "after", "on", "during", "has", "is"};
+    static const char *const keys[] = {"in", "from", "with", "before", "after", "on", "during", "has", "is", "min_reactions"};
     const char *colon = memchr(s, ':', n);
     size_t len = colon ? (size_t)(colon - s) : 0;
     if (!len || len >= KEY_BYTES_MAX)
@@ -250,7 +315,7 @@ static enum br_rc add_word(struct parser *p, const char *s, size_t n, struct br_
     rc = term_of(p, s, n, &t, err);
     if (rc != BR_OK || !t.n_stems)
         return rc;
-    if (is_stop_word(t.text))
+    if (is_stop_word(t.text, n))
         keep_word(p->stop_words, &p->n_stop_words, &t);
     else
         keep_word(p->q->words, &p->q->n_words, &t);
@@ -270,11 +335,18 @@ static void add_quoted(struct br_buf *b, const char *joint, const char *s, size_
     br_buf_addc(b, '"');
 }
 
-/* An alternative of the ranking, if it fits. */
-static void add_alternative(struct br_query *q, const char *s, size_t n)
+/* An alternative of the ranking, if it is new and fits. */
+static void add_alternative(struct parser *p, uint64_t hash, const char *s, size_t n)
 {
-    if (q->match.len + 2 * n + 8 <= q->match.cap)
-        add_quoted(&q->match, " OR ", s, n);
+    struct br_query *q = p->q;
+    for (size_t i = 0; i < q->n_alternatives; i++)
+        if (p->alternatives[i] == hash)
+            return;
+    if (q->n_alternatives == BR_COUNT(p->alternatives) || q->match.len + 2 * n + 8 > q->match.cap)
+        return;
+    p->alternatives[q->n_alternatives] = hash;
+    add_quoted(&q->match, BR_QUERY_OR, s, n);
+    q->alternative_end[q->n_alternatives++] = q->match.len;
 }
 
 /* A phrase or an exclusion: kept or refused, never dropped. */
@@ -300,17 +372,17 @@ static bool is_blank_text(const char *s, size_t n)
     return i == n;
 }
 
-/* What is quoted. Where it is wanted it also ranks, and twice: it was asked for more firmly than a word. */
+/* What is quoted. Where it is wanted it also ranks, whole and in its words. */
 static enum br_rc add_phrase(struct parser *p, bool negated, const char *s, size_t n, struct br_err *err)
 {
     struct br_term t;
     if (is_blank_text(s, n))
         return BR_OK;
     enum br_rc rc = add_condition(p, negated, s, n, err);
+    if (rc == BR_OK && !negated)
+        rc = add_text(p->q, s, n, err);
     if (rc != BR_OK || negated)
         return rc;
-    add_alternative(p->q, s, n);
-    rc = add_text(p->q, s, n, err);
     if (rc == BR_OK)
         rc = term_of(p, s, n, &t, err);
     if (rc == BR_OK)
@@ -401,19 +473,56 @@ static void plain_query(const char *query, bool literal, struct br_buf *out)
     }
 }
 
+void br_query_words(const char *query, struct br_buf *out)
+{
+    struct br_buf plain;
+    br_buf_init(&plain, QUERY_BYTES_MAX);
+    plain_query(query, true, &plain);
+    for (const char *s = br_buf_str(&plain); *(s += strspn(s, " \t\r\n"));) {
+        size_t n = strcspn(s, " \t\r\n");
+        if (out->len)
+            br_buf_addc(out, ' ');
+        br_buf_add(out, s, n);
+        s += n;
+    }
+    br_buf_free(&plain);
+}
+
 /* ---- putting it together ---- */
 
-/* The alternatives, as far as they fit. */
-static void build_match(struct parser *p)
+/* The parts of a term that is several words to the keyword index. */
+static enum br_rc add_parts(struct parser *p, const struct br_term *t, struct br_err *err)
+{
+    enum br_rc rc = br_tokens_of(p->tokenizer, t->text, strlen(t->text), &p->tokens, err);
+    for (size_t i = 0; rc == BR_OK && i < p->tokens.n; i++) {
+        const struct br_token *part = &p->tokens.items[i];
+        const char *s = t->text + part->start;
+        size_t n = part->end - part->start;
+        if (!is_stop_word(s, n))
+            add_alternative(p, part->hash, s, n);
+    }
+    return rc;
+}
+
+/* The alternatives, as far as they fit. Whole words first. */
+static enum br_rc build_match(struct parser *p, struct br_err *err)
 {
     struct br_query *q = p->q;
+    enum br_rc rc = BR_OK;
     if (!q->n_words) {
         memcpy(q->words, p->stop_words, p->n_stop_words * sizeof *q->words);
         q->n_words = p->n_stop_words;
         p->n_stop_words = 0;
     }
+    for (size_t i = 0; i < q->n_words; i++) {
+        const struct br_term *t = &q->words[i];
+        add_alternative(p, t->n_stems == 1 ? t->stems[0] : XXH3_64bits(t->stems, t->n_stems * sizeof *t->stems), t->text, strlen(t->text));
+    }
     for (size_t i = 0; i < q->n_words; i++)
-        add_alternative(q, q->words[i].text, strlen(q->words[i].text));
+        if (q->words[i].n_stems > 1)
+            BR_TRY(add_parts(p, &q->words[i], err));
+err:
+    return rc;
 }
 
 static void point_at_lists(struct br_query *q)
@@ -426,6 +535,8 @@ static void point_at_lists(struct br_query *q)
         terms[i]->reactions = q->reactions[i].items;
         terms[i]->n_reactions = q->reactions[i].n;
         terms[i]->authors = q->authors[i];
+        terms[i]->participants = q->participants[i].items;
+        terms[i]->n_participants = q->participants[i].n;
         terms[i]->match = match[i]->len ? br_buf_str(match[i]) : NULL;
     }
 }
@@ -439,6 +550,15 @@ static enum br_rc add_options(struct parser *p, const struct br_search_options *
         BR_TRY(add_filter(p, false, "from", o->users[i], err));
     for (size_t i = 0; i < o->n_has; i++)
         BR_TRY(add_filter(p, false, "has", o->has[i], err));
+    for (size_t i = 0; i < o->n_with; i++)
+        BR_TRY(add_filter(p, false, "with", o->with[i], err));
+    for (size_t i = 0; i < o->n_is; i++)
+        BR_TRY(add_filter(p, false, "is", o->is[i], err));
+    if (o->min_reactions) {
+        char n[24];
+        snprintf(n, sizeof n, "%llu", (unsigned long long)o->min_reactions);
+        BR_TRY(add_filter(p, false, "min_reactions", n, err));
+    }
     if (o->after)
         BR_TRY(add_filter(p, false, "after", o->after, err));
     if (o->before)
@@ -450,7 +570,7 @@ err:
 enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
                           struct br_query *q, struct br_err *err)
 {
-    struct parser p = {.ws = ws, .tokenizer = t, .q = q};
+    struct parser p = {.ws = ws, .tokenizer = t, .q = q, .me = o->me ? o->me : getenv("BACKREAD_ME")};
     struct br_buf plain;
     enum br_rc rc;
     *q = (struct br_query){0};
@@ -464,7 +584,7 @@ enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t,
     BR_TRY(br_buf_status(&plain, err));
     BR_TRY(parse_text(&p, br_buf_str(&plain), o->literal, err));
     BR_TRY(add_options(&p, o, err));
-    build_match(&p);
+    BR_TRY(build_match(&p, err));
     BR_TRY(br_buf_status(&q->match, err));
     point_at_lists(q);
 err:
@@ -488,6 +608,7 @@ void br_query_free(struct br_query *q)
     for (int i = 0; i < 2; i++) {
         free(q->channels[i].items);
         free(q->reactions[i].items);
+        free(q->participants[i].items);
         free(q->authors[i]);
     }
     br_arena_free(&q->arena);

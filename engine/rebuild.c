@@ -105,6 +105,8 @@ static json_t *raw_form(const char *bytes, size_t len)
     if (!len || bytes[0] != '{')
         return NULL;
     json_t *v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+    if (!v) /* what is one was written by us: perhaps it found no memory */
+        v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(v) && json_string_length(json_object_get(v, "channel")) && json_object_get(v, "ts"))
         return v;
     json_decref(v);
@@ -219,6 +221,7 @@ static enum br_rc make_store(struct rebuild *r, struct br_err *err)
     int n = snprintf(path, sizeof path, "%s/metadata.db", r->dir);
     if (n < 0 || (size_t)n >= sizeof path)
         return br_fail(err, BR_E_USAGE, "the workspace's path is too long");
+    BR_TRY(br_home_check_consent(r->home, err));
     BR_TRY(br_store_create(r->home->io, r->from, &spec, &s, err));
     BR_TRY(br_store_begin(s, err));
     BR_TRY(br_slack_salvage(s, path, &found, err));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "render.h"
 
 void br_semantic_hits_free(struct br_semantic_hits *h)
@@ -19,12 +20,15 @@ static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t 
 {
     struct br_buf buf;
     enum br_rc rc = BR_OK;
+    uint32_t dim = br_model_info(ws->home->model)->dim;
+    if (br_cache_vector(ws->cache, text, len, out, dim))
+        return BR_OK;
     br_buf_init(&buf, 2 * (size_t)BR_RENDER_TEXT_MAX);
     br_render_for_embedding(text, len, &buf);
     if (!ws->embedder)
         BR_TRY(br_embedder_new(ws->home->model, &ws->embedder, err));
-    const char *s = br_buf_str(&buf);
-    BR_TRY(br_embed(ws->embedder, &s, &buf.len, 1, out, err));
+    BR_TRY(br_embed_query(ws->embedder, br_buf_str(&buf), buf.len, out, err));
+    br_cache_keep_vector(ws->cache, text, len, out, dim);
 err:
     br_buf_free(&buf);
     return rc;
@@ -71,11 +75,12 @@ static enum br_rc join(struct br_workspace *ws, const struct br_hit *slots, size
     out->count = 0;
     for (size_t i = 0; i < n && out->count < want; i++) {
         struct br_semantic_hit *h = &out->items[out->count];
-        enum br_rc rc = br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, NULL);
+        struct br_err why = {0};
+        enum br_rc rc = br_doc_of_slot(ws, slots[i].slot, &h->doc, &why);
         if (rc == BR_E_NOTFOUND)
             continue;
         if (rc != BR_OK)
-            return br_slack_doc_of_slot(ws->store, slots[i].slot, &h->doc, err);
+            return br_fail(err, rc, "%s", why.msg);
         h->similarity = slots[i].similarity;
         out->count++;
     }
@@ -102,16 +107,31 @@ enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_
                                 bool exact, struct br_semantic_hits *out, struct br_err *err)
 {
     float vector[BR_DIM_MAX];
+    struct br_rows rows;
+    enum br_rc rc;
+    BR_TRY(br_store_rows(ws->store, &rows, err));
+    if (rows.count && want) /* else there is nothing to embed it for */
+        BR_TRY(embed_query(ws, text, len, vector, err));
+    BR_TRY(br_retrieve_nearest(ws, vector, allow, want, exact, out, err));
+err:
+    return rc;
+}
+
+enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, const struct br_bitmap *allow, size_t want, bool exact,
+                               struct br_semantic_hits *out, struct br_err *err)
+{
     struct vector_query q = {.vector = vector, .dim = br_model_info(ws->home->model)->dim, .allow = allow, .exact = exact};
     struct br_semantic_hits hits = {0};
     struct br_hit *slots = NULL;
+    struct br_store_info info;
     enum br_rc rc;
+    BR_TRY(br_store_info(ws->store, &info, err));
+    br_docs_begin(ws, &info);
     BR_TRY(br_store_rows(ws->store, &q.rows, err));
     if (!q.rows.count || !want) {
         *out = (struct br_semantic_hits){.exhaustive = true};
         return BR_OK;
     }
-    BR_TRY(embed_query(ws, text, len, vector, err));
     hits.items = malloc(want * sizeof *hits.items);
     if (!hits.items)
         BR_TRY(br_fail_nomem(err));

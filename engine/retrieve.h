@@ -17,6 +17,31 @@ struct br_semantic_hits {
 /* The `want` nearest live documents among allow (NULL: all): graph and fresh tail, or every vector with exact. Fewer only when fewer exist. */
 BR_MUST_USE enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
                                             bool exact, struct br_semantic_hits *out, struct br_err *err);
+/* The same for a vector there is already. */
+BR_MUST_USE enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, const struct br_bitmap *allow, size_t want, bool exact,
+                                           struct br_semantic_hits *out, struct br_err *err);
 void br_semantic_hits_free(struct br_semantic_hits *h);
+
+/* --- retrieve_words.c: the words of a query in messages and conversations --- */
+struct br_word_counts {
+    struct br_term_counts of[2]; /* by enum br_doc_kind */
+    double idf[BR_TERMS_MAX];
+    double message_tokens, thread_tokens; /* mean lengths */
+};
+struct br_word_hit {
+    struct br_doc doc;
+    double score;
+};
+/* Counts the query's alternatives in the documents of contents (NULL: all); of many only the rarest. Caller frees out. */
+BR_MUST_USE enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents,
+                                      struct br_word_counts *out, struct br_err *err);
+void br_word_counts_free(struct br_word_counts *w);
+/* The best documents of a kind, best first, at most n. Messages are scored by BM25; passages too, as if all had one length. */
+BR_MUST_USE enum br_rc br_words_best(struct br_workspace *ws, const struct br_word_counts *w, enum br_doc_kind kind, size_t n,
+                                     struct br_word_hit *out, size_t *n_out, struct br_err *err);
+/* BM25 of a whole conversation: the counts of its passages together, against their length together. 0 without any of the words.
+ * *has_passages: it has some in contents (NULL: at all). */
+BR_MUST_USE enum br_rc br_words_thread(struct br_workspace *ws, const struct br_word_counts *w, const char *channel_id, int64_t thread_ts,
+                                       const struct br_bitmap *contents, double *score, bool *has_passages, struct br_err *err);
 
 #endif

@@ -1,9 +1,16 @@
-/* search.c - br_search: parse, retrieve on both sides, fuse by conversation, show the best message of each.
+/* search.c - the search itself: parse, retrieve on both sides, score conversations, show the best message of each.
  *
- * A conversation is a thread, or a message without one. Each side ranks conversations twice, by its best passage and by its best message;
- * reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009: sum of w / (60 + rank)) joins the up to four lists, half a weight each. A
- * conversation too short for passages is ranked by its message in both. When there are fewer conversations than hits wanted, further
- * messages of the same conversations follow.
+ * A conversation is a thread, or a message without one; it is what answers a question, so it is what is ranked, by
+ *
+ *   words / most words + MEANING_WEIGHT * (best message + best passage) / 2
+ *
+ * words: BM25 of the whole conversation (retrieve_words.c), relative to the best one's, since BM25 has no scale of its own. The other two:
+ * the cosine of the message and of the passage of it that are nearest to the query; a conversation without passages has its message for both.
+ * Measured (bench/retrieval), the sum of scores ranks better than the sum of reciprocal ranks: a rank does not tell a clear winner from the
+ * first among equals. What is not among the candidates of the semantic side has the similarity of the last of them.
+ *
+ * Candidates are the nearest documents, and the messages and passages with most of the words; the EXACT_MIN conversations that look best by
+ * those are scored in full. When there are fewer conversations than hits wanted, further messages of the same conversations follow.
  *
  * Conditions (filters, phrases, exclusions) are resolved once, before retrieval, into the set of documents that meet them; both sides rank
  * inside that set, and the message shown for a passage is chosen from it. What a condition means for a message and for a passage is said at
@@ -17,29 +24,32 @@
 #include <string.h>
 #include <time.h>
 
+#include "cache.h"
+#include "page.h"
 #include "retrieve.h"
 
-#define RRF_K 60.0
-#define CANDIDATES_MIN 200
+#define MEANING_WEIGHT 2.5 /* 2 to 4 make little difference: long questions like it lower, short ones higher */
+#define SEMANTIC_MIN 200   /* candidates; per hit wanted: PER_HIT */
+#define KEYWORD_MIN 60
+#define EXACT_MIN 60
+#define PER_HIT 4
 #define CANDIDATES_MAX 4000
-#define SIDE_WEIGHT 0.5
 #define REASON_WORDS_MAX 8
 #define TERM_HITS_MAX 256
-
-enum { SEMANTIC_MESSAGE, SEMANTIC_PASSAGE, KEYWORD_MESSAGE, KEYWORD_PASSAGE, N_LISTS };
 
 /* A message that a list named. */
 struct candidate {
     int64_t ts;
-    size_t rank[2]; /* in the semantic and the keyword message list, from 1; 0 absent */
-    double semantic, keyword;
+    double semantic, keyword; /* NAN: not in that list */
 };
 
 struct conversation {
     char channel_id[64];
     int64_t thread_ts;
-    size_t rank[N_LISTS]; /* of the conversation in each list, from 1; 0 absent */
-    double semantic, keyword; /* best of each side, NAN absent */
+    double message, passage_similarity; /* highest cosines, NAN absent */
+    double message_words, passage_words; /* BM25 of the best message and passage, 0 absent */
+    double words;                        /* BM25 of the conversation; until it is scored in full, of its best document */
+    bool lone;                           /* has no passages that meet the conditions; until it is scored in full: that we know of */
     double score;
     struct br_doc passage; /* the best one; ts 0 none */
     uint32_t next; /* in the hash chain, index + 1 */
@@ -52,7 +62,8 @@ struct fusion {
     struct conversation *items;
     size_t count, alloc;
     uint32_t chains[CHAINS];
-    size_t list_sizes[N_LISTS];
+    double floor; /* similarity of the last semantic candidate; 0 without any */
+    double most_words, most_message_words;
 };
 
 static void fusion_free(struct fusion *f)
@@ -79,7 +90,7 @@ static struct conversation *conversation_of(struct fusion *f, const struct br_do
         f->alloc = alloc;
     }
     struct conversation *c = &f->items[f->count++];
-    *c = (struct conversation){.thread_ts = d->thread_ts, .semantic = NAN, .keyword = NAN, .next = *chain};
+    *c = (struct conversation){.thread_ts = d->thread_ts, .message = NAN, .passage_similarity = NAN, .lone = true, .next = *chain};
     memcpy(c->channel_id, d->channel_id, sizeof c->channel_id);
     *chain = (uint32_t)f->count;
     return c;
@@ -103,52 +114,58 @@ static struct candidate *candidate_of(struct conversation *c, int64_t ts)
     return m;
 }
 
-/* A document in a list, best first: its conversation's rank is that of its first document there. */
-static enum br_rc note(struct fusion *f, bool keyword, const struct br_doc *d, size_t message_rank, double value, struct br_err *err)
+static enum br_rc note_message(struct fusion *f, bool keyword, const struct br_doc *d, double value, struct br_err *err)
 {
-    int list = (keyword ? KEYWORD_MESSAGE : SEMANTIC_MESSAGE) + (d->kind == BR_DOC_PASSAGE);
     struct conversation *c = conversation_of(f, d);
-    if (!c)
-        return br_fail_nomem(err);
-    if (!c->rank[list])
-        c->rank[list] = ++f->list_sizes[list];
-    double *best = keyword ? &c->keyword : &c->semantic;
-    if (isnan(*best) || value > *best)
-        *best = value;
-    if (d->kind == BR_DOC_PASSAGE) {
-        if (!c->passage.ts)
-            c->passage = *d;
-        return BR_OK;
-    }
-    struct candidate *m = candidate_of(c, d->ts);
+    struct candidate *m = c ? candidate_of(c, d->ts) : NULL;
     if (!m)
         return br_fail_nomem(err);
-    m->rank[keyword] = message_rank;
     *(keyword ? &m->keyword : &m->semantic) = value;
+    if (keyword)
+        c->message_words = BR_MAX(c->message_words, value);
+    else
+        c->message = fmax(c->message, value); /* NAN yields */
     return BR_OK;
 }
 
-static void score_conversations(struct fusion *f)
+/* The passage that is shown is the nearest, else the one with most words: lists come best first, the semantic one first of all. */
+static enum br_rc note_passage(struct fusion *f, bool keyword, const struct br_doc *d, double value, struct br_err *err)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        struct conversation *c = &f->items[i];
-        for (int side = 0; side < 2; side++) {
-            size_t message = c->rank[2 * side], passage = c->rank[2 * side + 1];
-            if (!passage && !c->passage.ts)
-                passage = message;
-            c->score += message ? SIDE_WEIGHT / (RRF_K + (double)message) : 0;
-            c->score += passage ? SIDE_WEIGHT / (RRF_K + (double)passage) : 0;
-        }
-    }
+    struct conversation *c = conversation_of(f, d);
+    if (!c)
+        return br_fail_nomem(err);
+    c->lone = false;
+    if (keyword)
+        c->passage_words = BR_MAX(c->passage_words, value);
+    else
+        c->passage_similarity = fmax(c->passage_similarity, value);
+    if (!c->passage.ts)
+        c->passage = *d;
+    return BR_OK;
 }
 
-static double message_score(const struct candidate *m)
+static enum br_rc note(struct fusion *f, bool keyword, const struct br_doc *d, double value, struct br_err *err)
 {
-    double s = 0;
-    for (int side = 0; side < 2; side++)
-        if (m->rank[side])
-            s += 1 / (RRF_K + (double)m->rank[side]);
-    return s;
+    return (d->kind == BR_DOC_PASSAGE ? note_passage : note_message)(f, keyword, d, value, err);
+}
+
+static double similarity(const struct fusion *f, double s)
+{
+    return isnan(s) ? f->floor : s;
+}
+
+static void score_conversation(const struct fusion *f, struct conversation *c)
+{
+    double message = similarity(f, c->message), passage = c->lone ? message : similarity(f, c->passage_similarity);
+    c->score = MEANING_WEIGHT * (message + passage) / 2;
+    if (f->most_words > 0)
+        c->score += c->words / f->most_words;
+}
+
+static double message_score(const struct fusion *f, const struct candidate *m)
+{
+    double s = MEANING_WEIGHT * similarity(f, m->semantic);
+    return isnan(m->keyword) ? s : s + m->keyword / f->most_message_words;
 }
 
 static int better_conversation(const void *a, const void *b)
@@ -161,9 +178,9 @@ static int better_conversation(const void *a, const void *b)
     return strcmp(x->channel_id, y->channel_id);
 }
 
-static int better_candidate(const void *a, const void *b)
+static int better_candidate(const void *a, const void *b, void *fusion)
 {
-    double x = message_score(a), y = message_score(b);
+    double x = message_score(fusion, a), y = message_score(fusion, b);
     if (x != y)
         return x < y ? 1 : -1;
     int64_t s = ((const struct candidate *)a)->ts, t = ((const struct candidate *)b)->ts;
@@ -180,7 +197,8 @@ struct searching {
     struct br_query query;
     struct br_slack_set allowed;
     bool filtered;
-    size_t n, candidates;
+    const struct br_page *page;
+    size_t n; /* of the first page */
     struct fusion *fusion;
     bool exhaustive;
     struct br_search_results results;
@@ -188,45 +206,102 @@ struct searching {
     size_t hits_alloc;
 };
 
+static size_t candidates(const struct searching *s, size_t least)
+{
+    return BR_MIN(BR_MAX(PER_HIT * s->n, least), (size_t)CANDIDATES_MAX);
+}
+
 static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
 {
     struct br_semantic_hits hits = {0};
-    size_t message_rank = 0;
     const struct br_query *q = &s->query;
     enum br_rc rc;
     s->exhaustive = true;
     if (!q->text.len || (s->filtered && !br_bitmap_count(&s->allowed.slots)))
         return BR_OK;
-    BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allowed.slots : NULL, s->candidates, s->opt->exact, &hits,
-                                err));
+    BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allowed.slots : NULL, candidates(s, SEMANTIC_MIN),
+                                s->opt->exact, &hits, err));
     s->exhaustive = hits.exhaustive;
-    for (size_t i = 0; i < hits.count; i++) {
-        message_rank += hits.items[i].doc.kind == BR_DOC_MESSAGE;
-        BR_TRY(note(s->fusion, false, &hits.items[i].doc, message_rank, hits.items[i].similarity, err));
-    }
+    for (size_t i = 0; i < hits.count; i++)
+        BR_TRY(note(s->fusion, false, &hits.items[i].doc, hits.items[i].similarity, err));
+    if (hits.count)
+        s->fusion->floor = hits.items[hits.count - 1].similarity;
 err:
     br_semantic_hits_free(&hits);
     return rc;
 }
 
-static enum br_rc retrieve_keyword(struct searching *s, struct br_err *err)
+static enum br_rc note_best_words(struct searching *s, const struct br_word_counts *w, enum br_doc_kind kind, struct br_err *err)
 {
-    enum br_rc rc = BR_OK;
-    struct br_keyword_hit *hits = NULL;
-    const struct br_bitmap *contents = s->filtered ? &s->allowed.contents : NULL;
-    if (!s->query.match.len)
-        return BR_OK;
-    hits = malloc(s->candidates * sizeof *hits);
+    size_t room = candidates(s, KEYWORD_MIN), n = 0;
+    struct br_word_hit *hits = malloc(room * sizeof *hits);
+    enum br_rc rc;
     if (!hits)
         return br_fail_nomem(err);
-    for (int kind = BR_DOC_MESSAGE; kind <= BR_DOC_PASSAGE; kind++) {
-        size_t n = 0;
-        BR_TRY(br_slack_keyword(s->ws->store, br_buf_str(&s->query.match), (enum br_doc_kind)kind, contents, s->candidates, hits, &n, err));
-        for (size_t i = 0; i < n; i++)
-            BR_TRY(note(s->fusion, true, &hits[i].doc, i + 1, hits[i].bm25, err));
-    }
+    BR_TRY(br_words_best(s->ws, w, kind, room, hits, &n, err));
+    for (size_t i = 0; i < n; i++)
+        BR_TRY(note(s->fusion, true, &hits[i].doc, hits[i].score, err));
+    if (kind == BR_DOC_MESSAGE && n)
+        s->fusion->most_message_words = hits[0].score;
 err:
     free(hits);
+    return rc;
+}
+
+/* Scores all conversations by what the lists say of them. words is then that of one document. */
+static void score_roughly(struct fusion *f)
+{
+    f->most_words = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        struct conversation *c = &f->items[i];
+        c->words = c->passage_words > 0 ? c->passage_words : c->message_words;
+        f->most_words = BR_MAX(f->most_words, c->words);
+    }
+    for (size_t i = 0; i < f->count; i++)
+        score_conversation(f, &f->items[i]);
+    if (f->count)
+        qsort(f->items, f->count, sizeof *f->items, better_conversation);
+}
+
+/* Scores the first n of them in full; they stay before the others. */
+static enum br_rc score_exactly(struct searching *s, const struct br_word_counts *w, size_t n, struct br_err *err)
+{
+    struct fusion *f = s->fusion;
+    enum br_rc rc = BR_OK;
+    n = BR_MIN(n, f->count);
+    f->most_words = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct conversation *c = &f->items[i];
+        bool has_passages = false;
+        BR_TRY(br_words_thread(s->ws, w, c->channel_id, c->thread_ts, s->filtered ? &s->allowed.contents : NULL, &c->words, &has_passages, err));
+        c->lone = !has_passages;
+        if (c->lone)
+            c->words = c->message_words;
+        f->most_words = BR_MAX(f->most_words, c->words);
+    }
+    for (size_t i = 0; i < n; i++)
+        score_conversation(f, &f->items[i]);
+    if (n)
+        qsort(f->items, n, sizeof *f->items, better_conversation);
+err:
+    return rc;
+}
+
+static enum br_rc retrieve(struct searching *s, struct br_err *err)
+{
+    struct br_word_counts words = {0};
+    enum br_rc rc = BR_OK;
+    if (s->opt->mode != BR_SEARCH_KEYWORD)
+        BR_TRY(retrieve_semantic(s, err));
+    if (s->opt->mode != BR_SEARCH_SEMANTIC && s->query.match.len) {
+        BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, &words, err));
+        BR_TRY(note_best_words(s, &words, BR_DOC_PASSAGE, err));
+        BR_TRY(note_best_words(s, &words, BR_DOC_MESSAGE, err));
+    }
+    score_roughly(s->fusion);
+    BR_TRY(score_exactly(s, &words, candidates(s, EXACT_MIN), err));
+err:
+    br_word_counts_free(&words);
     return rc;
 }
 
@@ -327,8 +402,10 @@ static const struct br_message *last_loaded(const struct searching *s)
 
 static enum br_rc add_conversation(struct searching *s, const struct conversation *c, enum br_hit_kind kind, struct br_err *err)
 {
-    struct br_search_hit hit = {.kind = kind, .score = c->score, .semantic = c->semantic, .keyword = c->keyword};
-    bool thread_words = c->rank[KEYWORD_PASSAGE] || c->n_candidates > (kind == BR_HIT_MESSAGE);
+    bool words = c->words > 0;
+    struct br_search_hit hit = {
+        .kind = kind, .score = c->score, .semantic = fmax(c->message, c->passage_similarity), .keyword = words ? c->words : NAN};
+    bool thread_words = words && (!c->lone || c->n_candidates > (kind == BR_HIT_MESSAGE));
     return add_hit(s, last_loaded(s), hit, thread_words, err);
 }
 
@@ -369,11 +446,11 @@ err:
 static enum br_rc add_best_messages(struct searching *s, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t i = 0; i < s->fusion->count && s->results.count < s->n; i++) {
+    for (size_t i = 0; i < s->fusion->count && s->results.count < br_page_end(s->page); i++) {
         struct conversation *c = &s->fusion->items[i];
         bool added = false;
         if (c->n_candidates)
-            qsort(c->candidates, c->n_candidates, sizeof *c->candidates, better_candidate);
+            qsort_r(c->candidates, c->n_candidates, sizeof *c->candidates, better_candidate, s->fusion);
         for (size_t j = 0; j < c->n_candidates && !added; j++) {
             struct candidate *m = &c->candidates[j];
             BR_TRY(load_message(s, c->channel_id, m->ts, &added, err));
@@ -392,16 +469,16 @@ err:
 static enum br_rc add_other_messages(struct searching *s, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t i = 0; i < s->fusion->count && s->results.count < s->n; i++) {
+    for (size_t i = 0; i < s->fusion->count && s->results.count < br_page_end(s->page); i++) {
         struct conversation *c = &s->fusion->items[i];
-        for (size_t j = 0; j < c->n_candidates && s->results.count < s->n; j++) {
+        for (size_t j = 0; j < c->n_candidates && s->results.count < br_page_end(s->page); j++) {
             struct candidate *m = &c->candidates[j];
             bool ok = false;
             if (!m->ts)
                 continue;
             BR_TRY(load_message(s, c->channel_id, m->ts, &ok, err));
             struct br_search_hit hit = {
-                .kind = BR_HIT_MESSAGE, .score = message_score(m) * SIDE_WEIGHT, .semantic = m->semantic, .keyword = m->keyword};
+                .kind = BR_HIT_MESSAGE, .score = message_score(s->fusion, m), .semantic = m->semantic, .keyword = m->keyword};
             if (ok)
                 BR_TRY(add_hit(s, last_loaded(s), hit, false, err));
         }
@@ -423,7 +500,7 @@ static enum br_rc run_newest(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
     s->exhaustive = true;
-    BR_TRY(br_slack_newest(s->ws->store, &s->allowed, &s->query.filter, s->n, br_message_list_add, &s->list, err));
+    BR_TRY(br_slack_newest(s->ws->store, &s->allowed, &s->query.filter, br_page_end(s->page), br_message_list_add, &s->list, err));
     for (size_t i = 0; i < s->list.count; i++)
         BR_TRY(add_hit(s, &s->list.items[i], (struct br_search_hit){.kind = BR_HIT_MESSAGE, .semantic = NAN, .keyword = NAN}, false, err));
 err:
@@ -441,23 +518,28 @@ err:
     return rc;
 }
 
+/* Leaves out what is newer than the first page. */
+static void pin(struct searching *s)
+{
+    for (uint64_t i = s->page->slots; i < s->allowed.slots.n_bits; i++)
+        br_bitmap_clear(&s->allowed.slots, i);
+    for (uint64_t i = s->page->contents; i < s->allowed.contents.n_bits; i++)
+        br_bitmap_clear(&s->allowed.contents, i);
+}
+
 static enum br_rc run(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
-    s->filtered = !br_slack_filter_is_empty(&s->query.filter);
+    s->filtered = !br_slack_filter_is_empty(&s->query.filter) || s->page->pinned;
     if (s->filtered)
         BR_TRY(br_slack_filter_set(s->ws->store, &s->query.filter, &s->allowed, err));
+    if (s->page->pinned)
+        pin(s);
     if (!s->query.text.len)
         return run_newest(s, err);
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(prepare_semantic(s, err));
-    if (s->opt->mode != BR_SEARCH_KEYWORD)
-        BR_TRY(retrieve_semantic(s, err));
-    if (s->opt->mode != BR_SEARCH_SEMANTIC)
-        BR_TRY(retrieve_keyword(s, err));
-    score_conversations(s->fusion);
-    if (s->fusion->count)
-        qsort(s->fusion->items, s->fusion->count, sizeof *s->fusion->items, better_conversation);
+    BR_TRY(retrieve(s, err));
     BR_TRY(add_best_messages(s, err));
     BR_TRY(add_other_messages(s, err));
     cap_scores(s);
@@ -467,14 +549,13 @@ err:
 
 static enum br_rc give_results(struct searching *s, double took_ms, struct br_search_results *out, struct br_err *err)
 {
-    struct br_arena *memory = malloc(sizeof *memory);
+    struct br_shared *memory = br_shared_new(&s->list.arena);
     char *query = strdup(br_buf_str(&s->query.text));
     if (!memory || !query) {
-        free(memory);
+        free(memory); /* the arena is still the list's */
         free(query);
         return br_fail_nomem(err);
     }
-    *memory = s->list.arena;
     br_arena_init(&s->list.arena, 0);
     s->results.memory = memory;
     s->results.query = query;
@@ -485,42 +566,31 @@ static enum br_rc give_results(struct searching *s, double took_ms, struct br_se
     return BR_OK;
 }
 
-int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options, struct br_search_results *out,
-              struct br_error *error)
+enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options, const struct br_page *page,
+                           struct br_search_results *out, struct br_err *err)
 {
-    static const struct br_search_options defaults = {0};
-    struct br_err err = {0};
-    struct searching s = {.ws = ws, .opt = options ? options : &defaults};
+    struct searching s = {.ws = ws, .opt = options, .page = page, .n = page->base_n};
     struct timespec from, to;
-    bool snapshot = false;
     enum br_rc rc;
     br_message_list_init(&s.list, ws);
-    s.n = s.opt->n ? s.opt->n : BR_SEARCH_N_DEFAULT;
-    if (s.n > BR_SEARCH_N_MAX)
-        BR_TRY(br_fail(&err, BR_E_USAGE, "at most %d hits can be asked for", BR_SEARCH_N_MAX));
-    s.candidates = BR_MIN(BR_MAX(8 * s.n, (size_t)CANDIDATES_MIN), (size_t)CANDIDATES_MAX);
     s.fusion = calloc(1, sizeof *s.fusion);
     if (!s.fusion)
-        BR_TRY(br_fail_nomem(&err));
-    BR_TRY(br_store_read_begin(ws->store, &err));
-    snapshot = true;
+        BR_TRY(br_fail_nomem(err));
     if (!ws->tokenizer)
-        BR_TRY(br_slack_tokenizer_new(&ws->tokenizer, &err));
+        BR_TRY(br_slack_tokenizer_new(&ws->tokenizer, err));
     s.tokenizer = ws->tokenizer;
-    BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, &err));
+    BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, err));
     bool nothing = !s.query.text.len && (s.opt->literal || br_slack_filter_is_empty(&s.query.filter));
     if (nothing && !s.opt->literal)
-        BR_TRY(br_fail(&err, BR_E_USAGE, "the query is empty: give words, filters or both"));
+        BR_TRY(br_fail(err, BR_E_USAGE, "the query is empty: give words, filters or both"));
     clock_gettime(CLOCK_MONOTONIC, &from);
     if (!nothing) /* an empty text among many literal ones finds nothing */
-        BR_TRY(run(&s, &err));
+        BR_TRY(run(&s, err));
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
-    BR_TRY(give_results(&s, ms, out, &err));
+    BR_TRY(give_results(&s, ms, out, err));
     s.results.hits = NULL;
 err:
-    if (snapshot)
-        br_store_read_end(ws->store);
     if (s.fusion)
         fusion_free(s.fusion);
     br_slack_set_free(&s.allowed);
@@ -528,15 +598,5 @@ err:
     free(s.results.hits);
     br_message_list_free(&s.list);
     br_query_free(&s.query);
-    return br_status_of(rc, &err, error);
-}
-
-void br_search_results_free(struct br_search_results *r)
-{
-    if (r->memory)
-        br_arena_free(r->memory);
-    free(r->memory);
-    free(r->query);
-    free(r->hits);
-    *r = (struct br_search_results){0};
+    return rc;
 }

@@ -83,8 +83,10 @@ static enum br_rc verify_graph(const struct br_io *io, struct br_store *s, bool 
     struct br_graph g;
     struct br_index_report ir = {0};
     char why[256];
-    enum br_rc rc = BR_OK;
-    br_graph_open(&g, io, s, why);
+    enum br_rc rc = br_graph_open(&g, io, s, why);
+    if (rc != BR_OK && rc != BR_E_CORRUPT)
+        return br_fail(err, rc, "%s", why);
+    rc = BR_OK;
     r->graph_ok = why[0] == 0;
     first_problem(r, why);
     if (g.index) {

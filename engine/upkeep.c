@@ -41,8 +41,8 @@ void br_upkeep_close(struct br_upkeep *u)
     u->store = NULL;
 }
 
-enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
-                          struct br_err *err)
+static enum br_rc open_upkeep(struct br_home *h, const char *key, const struct br_upkeep_options *opt, bool any_model, struct br_upkeep *u,
+                              struct br_err *err)
 {
     struct br_registry *reg = NULL;
     struct br_store_info info;
@@ -54,7 +54,8 @@ enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_up
     BR_TRY(br_home_dir_of(h, u->id, u->dir, sizeof u->dir, err));
     BR_TRY(br_store_open(h->io, u->dir, BR_STORE_WRITE, &u->store, err));
     BR_TRY(br_store_info(u->store, &info, err));
-    BR_TRY(br_home_check_model(h, &info, err));
+    if (!any_model)
+        BR_TRY(br_home_check_model(h, &info, err));
     br_store_sweep(u->store);
     br_rebuild_sweep(h, u->dir);
     br_graph_open(&u->graph, h->io, u->store, NULL);
@@ -63,6 +64,18 @@ err:
     if (rc != BR_OK)
         br_upkeep_close(u);
     return rc;
+}
+
+enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
+                          struct br_err *err)
+{
+    return open_upkeep(h, key, opt, false, u, err);
+}
+
+enum br_rc br_upkeep_open_any(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
+                              struct br_err *err)
+{
+    return open_upkeep(h, key, opt, true, u, err);
 }
 
 static void tick(void *ctx)

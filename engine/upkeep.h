@@ -1,4 +1,4 @@
-/* upkeep.h - what forget, compact and repair share: a workspace open for upkeep, and progress. */
+/* upkeep.h - what forget, compact, reembed and repair share: a workspace open for upkeep, and progress. */
 #ifndef BR_UPKEEP_H
 #define BR_UPKEEP_H
 
@@ -20,6 +20,9 @@ struct br_upkeep {
 /* key as in br_workspace_open. Leftovers of crashes are swept. The workspace's model must be the one in use. */
 BR_MUST_USE enum br_rc br_upkeep_open(struct br_home *h, const char *key, const struct br_upkeep_options *opt,
                                       struct br_upkeep *u, struct br_err *err);
+/* Whatever its model is. */
+BR_MUST_USE enum br_rc br_upkeep_open_any(struct br_home *h, const char *key, const struct br_upkeep_options *opt, struct br_upkeep *u,
+                                          struct br_err *err);
 void br_upkeep_close(struct br_upkeep *u);
 double br_upkeep_seconds(const struct br_upkeep *u);
 /* Tells how far it is; BR_E_INTERRUPTED when the caller wants to stop. */

@@ -8,6 +8,23 @@ static int64_t created_us(const json_t *object)
     return v > 0 && v < 1e11 ? (int64_t)v * 1000000 : 0;
 }
 
+/* pins: [{"id": ts, "type": "C", …}]; other things than messages can be pinned too. */
+static bool read_pins(const json_t *object, struct br_arena *arena, struct br_channel_event *out)
+{
+    const json_t *pins = json_object_get(object, "pins"), *v;
+    size_t i;
+    int64_t *list = br_arena_array(arena, json_array_size(pins) + 1, sizeof *list);
+    if (!list)
+        return false;
+    json_array_foreach(pins, i, v)
+    {
+        const char *ts = json_string_value(json_object_get(v, "id"));
+        out->n_pins += ts && br_ts_parse(ts, &list[out->n_pins]);
+    }
+    out->pins = list;
+    return true;
+}
+
 bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_arena *arena,
                      struct br_channel_event *out)
 {
@@ -36,5 +53,5 @@ bool br_channel_read(const json_t *object, enum br_channel_kind kind, struct br_
         .members = has_list ? list : NULL,
         .n_members = n,
     };
-    return true;
+    return read_pins(object, arena, out);
 }

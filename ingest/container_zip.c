@@ -1,6 +1,7 @@
 /* container_zip.c - ZIP archives, in the order of the central directory. */
 #include "container.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +13,11 @@ static enum br_rc open_entry(struct br_container *c, const struct br_entry *e, s
     if (st->zip_file)
         return BR_OK;
     const zip_error_t *why = zip_get_error(c->zip);
-    if (zip_error_code_zip(why) == ZIP_ER_MEMORY)
+    int code = zip_error_code_zip(why);
+    if (code == ZIP_ER_MEMORY)
         return br_fail_nomem(err);
+    if (code == ZIP_ER_READ || code == ZIP_ER_SEEK || code == ZIP_ER_OPEN)
+        return br_fail_errno(err, zip_error_code_system(why), "cannot read %s", c->path);
     st->damaged = true;
     return BR_OK;
 }
@@ -33,7 +37,7 @@ static enum br_rc read_entry(struct br_stream *st, void *buf, size_t n, size_t *
     const zip_error_t *why = zip_file_get_error(st->zip_file);
     if (r < 0 && zip_error_code_zip(why) == ZIP_ER_MEMORY)
         return br_fail_nomem(err);
-    if (r < 0 && zip_error_code_zip(why) == ZIP_ER_READ)
+    if (r < 0 && (zip_error_code_zip(why) == ZIP_ER_READ || zip_error_code_zip(why) == ZIP_ER_SEEK))
         return br_fail_errno(err, zip_error_code_system(why), "cannot read %s", st->container->path);
     st->damaged = left || r != 0; /* too short, too long, or a wrong checksum */
     return BR_OK;
@@ -117,9 +121,11 @@ enum br_rc br_container_open_zip(struct br_container *c, struct br_err *err)
     struct stat file;
     uint64_t packed = 0;
     c->zip = zip_open(c->path, ZIP_RDONLY, &zip_error);
-    if (!c->zip || stat(c->path, &file) != 0)
+    if (!c->zip)
         return refuse(c, zip_error, err);
-    c->ops = &zip_ops;
+    c->ops = &zip_ops; /* from here on it is closed by them */
+    if (stat(c->path, &file) != 0)
+        return br_fail_errno(err, errno, "cannot look at %s", c->path);
     zip_int64_t n = zip_get_num_entries(c->zip, 0);
     for (zip_int64_t i = 0; i < n; i++) {
         enum br_rc rc = list_entry(c, (zip_uint64_t)i, &packed, err);

@@ -80,6 +80,8 @@ struct br_channel_event {
     bool is_stub; /* no list has it: little more than its id and name is known */
     const char *const *members; /* NULL: not given */
     size_t n_members;
+    const int64_t *pins; /* ts of messages */
+    size_t n_pins;
 };
 
 struct br_reaction_event {
@@ -108,7 +110,7 @@ struct br_message_event {
     const char *subtype;
     const char *team_id;
     enum br_message_class cls;
-    bool is_bot, is_broadcast, has_link;
+    bool is_bot, is_broadcast, has_link, is_pinned;
     int64_t edited_ts; /* edited.ts, 0 never */
     int64_t reply_count;
     const struct br_reaction_event *reactions;

@@ -31,7 +31,10 @@ static enum br_rc take_user(struct br_reading *r, json_t *element, struct br_err
     bool is_new;
     if (br_is_fragment(r, element, "id"))
         return BR_OK;
-    br_note(&r->notes, BR_WARN_SECRET_REDACTED, br_redact(element));
+    uint64_t secrets = 0;
+    if (!br_redact(element, &secrets))
+        return br_fail_nomem(err);
+    br_note(&r->notes, BR_WARN_SECRET_REDACTED, secrets);
     if (!br_user_read(element, &ev.user)) {
         br_note(&r->notes, BR_WARN_BAD_USER, 1);
         return BR_OK;
@@ -78,7 +81,10 @@ static enum br_rc take_channel(struct br_reading *r, json_t *element, struct br_
         br_note(&r->notes, BR_WARN_WRONG_TYPE, 1);
         return BR_OK;
     }
-    br_note(&r->notes, BR_WARN_SECRET_REDACTED, br_redact(element));
+    uint64_t secrets = 0;
+    if (!br_redact(element, &secrets))
+        return br_fail_nomem(err);
+    br_note(&r->notes, BR_WARN_SECRET_REDACTED, secrets);
     uint32_t at = br_id_map_get(&s->scopes[ctx->scope].by_id, br_get_string(element, "id", NULL));
     struct br_conversation *c = at == BR_ID_NONE ? NULL : &s->conversations[at];
     if (!c || c->emitted || c->workspace != ctx->workspace)

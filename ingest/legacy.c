@@ -32,6 +32,7 @@ struct br_legacy {
     uint64_t n_messages;
     char file[160]; /* "old.sql: messages", for notes of message.c */
     struct br_arena arena; /* of a message */
+    bool no_memory;        /* the message under way lacks something for it */
 };
 
 /* --- Ids --- */
@@ -506,22 +507,28 @@ static enum br_rc note_lost_reactions(struct br_legacy *l, struct br_err *err)
     return rc;
 }
 
-static json_t *reaction_named(json_t *list, const char *name)
+/* value, which it takes, into an object or list. */
+static void put(struct br_legacy *l, json_t *into, const char *key, json_t *value)
+{
+    l->no_memory |= (key ? json_object_set_new(into, key, value) : json_array_append_new(into, value)) != 0;
+}
+
+static json_t *reaction_named(struct br_legacy *l, json_t *list, const char *name)
 {
     size_t i;
     json_t *r;
     json_array_foreach(list, i, r) if (strcmp(json_string_value(json_object_get(r, "name")), name) == 0) return r;
     r = json_pack("{sss[]sI}", "name", name, "users", "count", (json_int_t)0);
-    json_array_append_new(list, r);
-    return r;
+    put(l, list, NULL, r);
+    return l->no_memory ? NULL : r;
 }
 
-static void add_reactor(json_t *users, const char *user)
+static void add_reactor(struct br_legacy *l, json_t *users, const char *user)
 {
     size_t i;
     json_t *u;
     json_array_foreach(users, i, u) if (strcmp(json_string_value(u), user) == 0) return;
-    json_array_append_new(users, json_string(user));
+    put(l, users, NULL, json_string(user));
 }
 
 static enum br_rc add_reactions(struct br_legacy *l, const char *const *keys, json_t *message, struct br_err *err)
@@ -533,26 +540,26 @@ static enum br_rc add_reactions(struct br_legacy *l, const char *const *keys, js
     sqlite3_reset(st);
     sqlite3_reset(l->use_reactions);
     for (int k = 0; k < KEYS_MAX; k++) {
-        sqlite3_bind_text(st, k + 1, keys[k], -1, SQLITE_TRANSIENT);
-        sqlite3_bind_text(l->use_reactions, k + 1, keys[k], -1, SQLITE_TRANSIENT);
+        l->no_memory |= sqlite3_bind_text(st, k + 1, keys[k], -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+                        sqlite3_bind_text(l->use_reactions, k + 1, keys[k], -1, SQLITE_TRANSIENT) != SQLITE_OK;
     }
     while ((s = sqlite3_step(st)) == SQLITE_ROW) {
-        json_t *r = reaction_named(list, (const char *)sqlite3_column_text(st, 0));
-        const char *user = (const char *)sqlite3_column_text(st, 1);
+        const char *name = (const char *)sqlite3_column_text(st, 0), *user = (const char *)sqlite3_column_text(st, 1);
+        json_t *r = name ? reaction_named(l, list, name) : NULL;
         if (user)
-            add_reactor(json_object_get(r, "users"), user);
+            add_reactor(l, json_object_get(r, "users"), user);
         json_int_t stated = json_integer_value(json_object_get(r, "count")) + sqlite3_column_int64(st, 2);
-        json_object_set_new(r, "count", json_integer(stated));
+        put(l, r, "count", json_integer(stated));
     }
     sqlite3_reset(st);
     json_array_foreach(list, i, one)
     {
         json_int_t users = (json_int_t)json_array_size(json_object_get(one, "users"));
         if (json_integer_value(json_object_get(one, "count")) < users)
-            json_object_set_new(one, "count", json_integer(users));
+            put(l, one, "count", json_integer(users));
     }
     if (json_array_size(list)) {
-        json_object_set(message, "reactions", list);
+        put(l, message, "reactions", json_incref(list));
         if (s == SQLITE_DONE)
             s = sqlite3_step(l->use_reactions);
     }
@@ -598,25 +605,27 @@ static bool place_of(struct br_legacy *l, struct br_old_rows *r, struct last *la
     return true;
 }
 
-static void set_text(json_t *o, const char *key, const char *text)
+static void set_text(struct br_legacy *l, json_t *o, const char *key, const char *text)
 {
     if (text)
-        json_object_set_new(o, key, json_string(text));
+        put(l, o, key, json_string(text));
 }
 
-static void set_ts(json_t *o, const char *key, int64_t us)
+static void set_ts(struct br_legacy *l, json_t *o, const char *key, int64_t us)
 {
     char ts[40];
     snprintf(ts, sizeof ts, "%lld.%06lld", (long long)(us / 1000000), (long long)(us % 1000000));
-    json_object_set_new(o, key, json_string(ts));
+    put(l, o, key, json_string(ts));
 }
 
 /* A column that holds one of Slack's arrays as JSON. */
-static void set_json(json_t *o, const char *key, const char *text)
+static void set_json(struct br_legacy *l, json_t *o, const char *key, const char *text)
 {
-    json_t *v = text && strlen(text) <= JSON_MAX_COLUMN ? json_loads(text, 0, NULL) : NULL;
+    json_error_t why = {0};
+    json_t *v = text && strlen(text) <= JSON_MAX_COLUMN ? json_loads(text, 0, &why) : NULL;
+    l->no_memory |= text && strlen(text) <= JSON_MAX_COLUMN && !v && !why.text[0]; /* what is no JSON has a reason */
     if (json_is_array(v) && json_array_size(v))
-        json_object_set(o, key, v);
+        put(l, o, key, json_incref(v));
     json_decref(v);
 }
 
@@ -631,8 +640,10 @@ static int64_t thread_of(struct br_legacy *l, struct br_old_rows *r)
     if (!parent || !l->find_parent)
         return 0;
     sqlite3_reset(l->find_parent);
-    sqlite3_bind_text(l->find_parent, 1, parent, -1, SQLITE_TRANSIENT);
-    us = sqlite3_step(l->find_parent) == SQLITE_ROW ? sqlite3_column_int64(l->find_parent, 0) : 0;
+    l->no_memory |= sqlite3_bind_text(l->find_parent, 1, parent, -1, SQLITE_TRANSIENT) != SQLITE_OK;
+    int s = sqlite3_step(l->find_parent);
+    us = s == SQLITE_ROW ? sqlite3_column_int64(l->find_parent, 0) : 0;
+    l->no_memory |= s != SQLITE_ROW && s != SQLITE_DONE; /* a private database: nothing else keeps it from answering */
     sqlite3_reset(l->find_parent);
     return us ? us : br_when_parse(parent, &us, &exact) && exact ? us : 0;
 }
@@ -642,23 +653,22 @@ static void set_content(struct br_legacy *l, struct br_old_rows *r, json_t *o)
     const char *edited = br_old_any(r, OLD_EDITED), *replies = br_old_any(r, OLD_REPLY_COUNT), *text = br_old_any(r, OLD_TEXT);
     int64_t us;
     bool exact;
-    json_object_set_new(o, "text", json_string(text ? text : ""));
-    set_text(o, "subtype", br_old_any(r, OLD_SUBTYPE));
-    set_text(o, "client_msg_id", br_old_any(r, OLD_CLIENT_ID));
+    put(l, o, "text", json_string(text ? text : ""));
+    set_text(l, o, "subtype", br_old_any(r, OLD_SUBTYPE));
+    set_text(l, o, "client_msg_id", br_old_any(r, OLD_CLIENT_ID));
     if (edited && br_when_parse(edited, &us, &exact) && us > 0) {
         json_t *e = json_object();
-        set_text(e, "user", json_string_value(json_object_get(o, "user")));
-        set_ts(e, "ts", us);
-        json_object_set_new(o, "edited", e);
+        set_text(l, e, "user", json_string_value(json_object_get(o, "user")));
+        set_ts(l, e, "ts", us);
+        put(l, o, "edited", e);
     }
     long long n = replies ? strtoll(replies, NULL, 10) : 0;
     if (n > 0)
-        json_object_set_new(o, "reply_count", json_integer(n));
-    set_json(o, "files", br_old_any(r, OLD_FILES));
-    set_json(o, "blocks", br_old_any(r, OLD_BLOCKS));
-    set_json(o, "attachments", br_old_any(r, OLD_ATTACHMENTS));
-    set_json(o, "reactions", br_old_any(r, OLD_REACTIONS));
-    (void)l;
+        put(l, o, "reply_count", json_integer(n));
+    set_json(l, o, "files", br_old_any(r, OLD_FILES));
+    set_json(l, o, "blocks", br_old_any(r, OLD_BLOCKS));
+    set_json(l, o, "attachments", br_old_any(r, OLD_ATTACHMENTS));
+    set_json(l, o, "reactions", br_old_any(r, OLD_REACTIONS));
 }
 
 /* The object that Slack would have exported. */
@@ -666,15 +676,15 @@ static json_t *slack_object(struct br_legacy *l, struct br_old_rows *r, const st
 {
     json_t *o = json_pack("{ss}", "type", "message");
     int64_t thread = thread_of(l, r);
-    set_ts(o, "ts", p->us);
+    set_ts(l, o, "ts", p->us);
     if (thread)
-        set_ts(o, "thread_ts", thread);
-    set_text(o, "user", user_id(l, br_old_any(r, OLD_USER)));
-    set_text(o, "bot_id", br_old_any(r, OLD_BOT_ID));
-    set_text(o, "username", br_old_any(r, OLD_BOT_NAME));
-    set_text(o, "team", br_old_any(r, OLD_TEAM));
+        set_ts(l, o, "thread_ts", thread);
+    set_text(l, o, "user", user_id(l, br_old_any(r, OLD_USER)));
+    set_text(l, o, "bot_id", br_old_any(r, OLD_BOT_ID));
+    set_text(l, o, "username", br_old_any(r, OLD_BOT_NAME));
+    set_text(l, o, "team", br_old_any(r, OLD_TEAM));
     if (br_old_true(r, OLD_DELETED))
-        set_text(o, "subtype", "tombstone");
+        set_text(l, o, "subtype", "tombstone");
     else
         set_content(l, r, o);
     return o;
@@ -704,12 +714,13 @@ static enum br_rc run_message(struct br_legacy *l, struct br_old_rows *r, const 
     const char *keys[KEYS_MAX];
     struct br_event ev;
     enum br_rc rc;
+    l->no_memory = false;
     json_t *o = slack_object(l, r, p);
     keys_of(l, r, p, keys);
     BR_TRY(stub_channel(l, r, p->channel, p->reference, err));
     BR_TRY(add_reactions(l, keys, o, err));
     enum br_row got = br_message_read(o, p->channel, &notes, &l->arena, &ev);
-    if (got == BR_ROW_NO_MEMORY || l->arena.failed)
+    if (got == BR_ROW_NO_MEMORY || l->arena.failed || l->no_memory)
         BR_TRY(br_fail_nomem(err));
     if (got == BR_ROW_EVENT)
         BR_TRY(give(l, &ev, r, err));

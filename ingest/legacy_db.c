@@ -140,15 +140,17 @@ static enum br_rc end_skipped(struct staging *s, struct br_err *err)
     return rc;
 }
 
-static bool has_column(struct br_legacy_db *d, const char *table, const char *column)
+static enum br_rc has_column(struct br_legacy_db *d, const char *table, const char *column, bool *has, struct br_err *err)
 {
-    struct br_err ignored = {0};
     sqlite3_stmt *st;
-    bool has = false;
-    if (br_legacy_db_prepare(d, &st, &ignored, "SELECT 1 FROM pragma_table_info(%Q) WHERE name = %Q COLLATE NOCASE", table, column) == BR_OK)
-        has = sqlite3_step(st) == SQLITE_ROW;
+    enum br_rc rc =
+        br_legacy_db_prepare(d, &st, err, "SELECT 1 FROM pragma_table_info(%Q) WHERE name = %Q COLLATE NOCASE", table, column);
+    int r = rc == BR_OK ? sqlite3_step(st) : SQLITE_DONE;
+    *has = r == SQLITE_ROW;
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_legacy_db_fail(d, err);
     sqlite3_finalize(st);
-    return has;
+    return rc;
 }
 
 static enum br_rc run_format(struct br_legacy_db *d, struct br_err *err, const char *format, const char *a, const char *b)
@@ -171,13 +173,18 @@ static enum br_rc make_insert(struct staging *s, const char *const *columns, siz
         BR_TRY(run_format(s->d, err, "CREATE TABLE main.\"%w\"(\"" LINE_COLUMN "\" INTEGER%s)", table, ""));
         snprintf(s->d->names[s->to], sizeof s->d->names[s->to], "%s", table);
     }
-    for (size_t i = 0; i < n; i++)
-        if (!has_column(s->d, table, columns[i]))
+    for (size_t i = 0; i < n; i++) {
+        bool has;
+        BR_TRY(has_column(s->d, table, columns[i], &has, err));
+        if (!has)
             BR_TRY(run_format(s->d, err, "ALTER TABLE main.\"%w\" ADD COLUMN \"%w\" TEXT", table, columns[i]));
+    }
     br_buf_addf(&sql, "INSERT INTO main.\"%s\"(\"" LINE_COLUMN "\"", table);
     for (size_t i = 0; i < n; i++) {
         char *quoted = sqlite3_mprintf(", \"%w\"", columns[i]);
-        br_buf_adds(&sql, quoted ? quoted : ",");
+        if (!quoted)
+            BR_TRY(br_fail_nomem(err));
+        br_buf_adds(&sql, quoted);
         sqlite3_free(quoted);
     }
     br_buf_adds(&sql, ") VALUES(?");

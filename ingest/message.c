@@ -168,6 +168,17 @@ static bool has_link(const char *text, const json_t *blocks, const json_t *attac
     return links_inside(blocks) || links_inside(attachments);
 }
 
+/* pinned_to names the channels: of a file shared in several, any of them. */
+static bool is_pinned(const json_t *row, const char *channel_id)
+{
+    size_t i;
+    const json_t *v;
+    json_array_foreach(json_object_get(row, "pinned_to"), i, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), channel_id) == 0)
+            return true;
+    return false;
+}
+
 static void read_author(const struct reader *r, struct br_message_event *m)
 {
     m->user_id = br_get_id(r->row, "user", r->notes);
@@ -236,6 +247,7 @@ static enum br_row read_message(struct reader *r, const char *channel_id, struct
     const char *text = str(r, "text");
     const json_t *blocks = typed(r, "blocks", JSON_ARRAY), *attachments = typed(r, "attachments", JSON_ARRAY);
     m->has_link = has_link(text, blocks, attachments);
+    m->is_pinned = is_pinned(r->row, channel_id);
     return r->no_memory ? BR_ROW_NO_MEMORY : BR_ROW_EVENT;
 }
 
@@ -261,7 +273,10 @@ enum br_row br_message_read(json_t *row, const char *channel_id, const struct br
         br_note(notes, BR_WARN_NOT_A_MESSAGE, 1);
         return BR_ROW_SKIPPED;
     }
-    br_note(notes, BR_WARN_SECRET_REDACTED, br_redact(row));
+    uint64_t secrets = 0;
+    if (!br_redact(row, &secrets))
+        return BR_ROW_NO_MEMORY;
+    br_note(notes, BR_WARN_SECRET_REDACTED, secrets);
     struct reader r = {.notes = notes, .arena = arena, .row = row};
     const char *subtype = json_string_value(json_object_get(row, "subtype"));
     if (subtype && strcmp(subtype, "message_deleted") == 0)

@@ -207,26 +207,26 @@ static bool has_candidate(const char *s)
     return *s != 0;
 }
 
-static uint64_t redact_string(json_t *value)
+static bool redact_string(json_t *value, uint64_t *found)
 {
     if (!has_candidate(json_string_value(value)))
-        return 0;
+        return true;
     struct br_buf out;
     br_buf_init(&out, 4 * json_string_length(value) + 64);
-    uint64_t found = redact_text(json_string_value(value), &out);
+    *found += redact_text(json_string_value(value), &out);
     /* Without memory for the clean text, none is kept rather than the secret. */
     bool ok = !out.failed && (strcmp(br_buf_str(&out), json_string_value(value)) == 0 ||
                               json_string_setn_nocheck(value, br_buf_str(&out), out.len) == 0);
     if (!ok)
         (void)json_string_setn_nocheck(value, "", 0);
     br_buf_free(&out);
-    return found;
+    return ok;
 }
 
 /* Members whose name is a secret get a clean one, behind the others. */
-static uint64_t redact_keys(json_t *object)
+static bool redact_keys(json_t *object, uint64_t *found)
 {
-    uint64_t found = 0;
+    bool ok = true;
     const char *key;
     json_t *v, *renamed = NULL;
     void *next;
@@ -236,38 +236,38 @@ static uint64_t redact_keys(json_t *object)
         if (!has_candidate(key))
             continue;
         br_buf_init(&out, 4 * strlen(key) + 64);
-        found += redact_text(key, &out);
+        *found += redact_text(key, &out);
         if (out.failed || strcmp(br_buf_str(&out), key) != 0) {
             if (!renamed)
                 renamed = json_object();
-            if (renamed && !out.failed) /* without memory the member is dropped rather than kept */
-                (void)json_object_set(renamed, br_buf_str(&out), v);
+            /* Without memory the member is dropped rather than kept. */
+            ok &= renamed && !out.failed && json_object_set(renamed, br_buf_str(&out), v) == 0;
             (void)json_object_del(object, key);
         }
         br_buf_free(&out);
     }
     if (renamed)
-        (void)json_object_update_missing(object, renamed);
+        ok &= json_object_update_missing(object, renamed) == 0;
     json_decref(renamed);
-    return found;
+    return ok;
 }
 
-uint64_t br_redact(json_t *value)
+bool br_redact(json_t *value, uint64_t *found)
 {
-    uint64_t found = 0;
+    bool ok = true;
     size_t i;
     json_t *v;
     const char *key;
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return redact_string(value);
+        return redact_string(value, found);
     case JSON_ARRAY:
-        json_array_foreach(value, i, v) found += br_redact(v);
-        return found;
+        json_array_foreach(value, i, v) ok &= br_redact(v, found);
+        return ok;
     case JSON_OBJECT:
-        json_object_foreach(value, key, v) found += br_redact(v);
-        return found + redact_keys(value);
+        json_object_foreach(value, key, v) ok &= br_redact(v, found);
+        return redact_keys(value, found) && ok;
     default:
-        return 0;
+        return true;
     }
 }

@@ -114,6 +114,7 @@ static void join(struct br_render *r, const struct br_render *part)
     r->full = r->full || part->full;
     r->lookups = part->lookups;
     r->out->failed = r->out->failed || part->out->failed;
+    r->out->no_memory = r->out->no_memory || part->out->no_memory;
 }
 
 static void put_markup(struct br_render *r, enum br_markup markup, const json_t *string)

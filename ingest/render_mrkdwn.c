@@ -623,6 +623,7 @@ void br_render_markup(struct br_render *r, enum br_markup markup, const char *s,
     take_apart(&m);
     if (m.text.failed || m.kind.failed) {
         r->out->failed = true;
+        r->out->no_memory = r->out->no_memory || m.text.no_memory || m.kind.no_memory;
         r->full = true;
     } else if (m.text.len) {
         if (markup == BR_MARKUP_FULL)

@@ -39,6 +39,6 @@ enum br_row br_message_read(json_t *row, const char *channel_id, const struct br
                             struct br_event *out);
 
 /* Takes tokens out of file links (not counted) and redacts pasted secrets in all strings; returns how many. */
-uint64_t br_redact(json_t *value);
+bool br_redact(json_t *value, uint64_t *found);
 
 #endif

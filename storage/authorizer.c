@@ -46,7 +46,8 @@ static bool has_rule(const struct br_guard *g, const char *table, const char *co
 }
 
 /* Columns with the hidden ones of virtual tables; ROWID where a table has a rowid that no column stands for; functions of SQLite that it
- * calls innocuous itself; the two by which FTS5 is asked; and our own in_bitmap (sql.c), which reads nothing but its arguments. */
+ * calls innocuous itself; the two by which FTS5 is asked; and our own in_bitmap (sql.c), which reads nothing but its arguments, and term_counts, which
+ * sees the rows that a MATCH has found. */
 static const char rules_sql[] =
     "SELECT t.name, c.name FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c"
     " WHERE t.schema = 'main' AND t.type IN ('table', 'virtual', 'shadow') AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
@@ -54,7 +55,7 @@ static const char rules_sql[] =
     "  WHERE schema = 'main' AND type IN ('table', 'virtual', 'shadow') AND wr = 0 AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     " UNION SELECT '', name FROM pragma_function_list"
     "  WHERE builtin = 1 AND flags & 0x200000 AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
-    " UNION SELECT '', 'bm25' UNION SELECT '', 'match' UNION SELECT '', 'in_bitmap'";
+    " UNION SELECT '', 'bm25' UNION SELECT '', 'match' UNION SELECT '', 'in_bitmap' UNION SELECT '', 'term_counts'";
 
 /* Gathers "table\0column\0" pairs; the rules point into them once they stopped moving. */
 static enum br_rc collect(sqlite3 *db, struct br_buf *names, size_t *n, struct br_err *err)

@@ -42,15 +42,10 @@ static enum br_rc run(struct br_store *s, const char *sql, const char *what, str
     return rc == BR_OK ? br_store_step_done(s, st, what, err) : rc;
 }
 
-static void roll_back_sql(struct br_store *s)
-{
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* fails only when SQLite did it already */
-}
-
 static enum br_rc begin_immediate(struct br_store *s, struct br_err *err)
 {
-    return run(s, "BEGIN IMMEDIATE", "cannot begin to write", err);
+    enum br_rc rc = br_store_ready_to_end(s, err);
+    return rc == BR_OK ? run(s, "BEGIN IMMEDIATE", "cannot begin to write", err) : rc;
 }
 
 static enum br_rc cut_wal(struct br_store *s, int64_t size, struct br_err *err)
@@ -130,7 +125,7 @@ enum br_rc br_store_begin(struct br_store *s, struct br_err *err)
     br_vector_log_begin(&s->vectors, info.vector_tail);
     return BR_OK;
 err:
-    roll_back_sql(s);
+    br_store_end_sql(s);
     return rc;
 }
 
@@ -269,7 +264,7 @@ void br_store_rollback(struct br_store *s)
 {
     if (!s->txn.open)
         return;
-    roll_back_sql(s);
+    br_store_end_sql(s);
     forget_batch(s);
     /* A dry run may have grown the logs by a lot. Not after an unknown outcome: the bytes may be committed ones. */
     if (s->poisoned || !s->fenced)

@@ -87,19 +87,47 @@ enum br_rc br_registry_dir(const struct br_registry *r, const char *id, char *ou
 
 /* The label in the workspace's own store; "" when it cannot be read: a damaged workspace is listed all the same. False: there is none (yet), its
  * creation is under way or was cut short. */
-static bool label_of(const struct br_registry *r, const char *dir, char name[256])
+static bool label_of(const struct br_registry *r, const char *dir, char name[256], struct br_err *why)
 {
     struct br_store *s;
     struct br_store_info info;
-    struct br_err ignored = {0};
     name[0] = 0;
-    enum br_rc rc = br_store_open(r->io, dir, BR_STORE_READ, &s, &ignored);
+    enum br_rc rc = br_store_open(r->io, dir, BR_STORE_READ, &s, why);
     if (rc != BR_OK)
         return rc != BR_E_NOTFOUND || br_store_logs_have_content(r->io, dir) != 0;
-    if (br_store_info(s, &info, &ignored) == BR_OK)
+    if (br_store_info(s, &info, why) == BR_OK)
         memcpy(name, info.name, 256);
     br_store_close(s);
     return true;
+}
+
+static enum br_rc add_cb(void *ctx, const char *id, const char *name);
+
+/* One directory: is there a workspace, and what is its label? What is written down (add_cb) must not come from a look that failed: the
+ * workspace would be hidden, or without its label, for good. Twice is not chance. */
+static enum br_rc look_at_directory(const struct br_registry *r, const char *dir, bool strict, bool *is, char name[256], struct br_err *err)
+{
+    char file[BR_PATH_MAX];
+    struct br_io_stat st;
+    struct br_err why = {0};
+    *is = false;
+    if (br_path(file, dir, "metadata.db", NULL) != BR_OK)
+        return BR_OK;
+    for (int i = 0; i < 2; i++) {
+        why = (struct br_err){0};
+        int e = r->io->stat(r->io->ctx, file, &st);
+        if (e == -ENOENT || e == -ENOTDIR)
+            return BR_OK;
+        if (e < 0)
+            br_fail_errno(&why, -e, "cannot look at %s", file);
+        else
+            *is = label_of(r, dir, name, &why);
+        if (why.rc == BR_OK || why.rc == BR_E_NOTFOUND || why.rc == BR_E_CORRUPT)
+            return BR_OK;
+    }
+    if (!strict || why.sys_errno == EIO)
+        return BR_OK;
+    return br_fail(err, why.rc, "%s", why.msg);
 }
 
 struct id_list {
@@ -133,9 +161,8 @@ static int by_id(const void *a, const void *b)
 static enum br_rc each_directory(const struct br_registry *r, bool (*skip)(const struct br_registry *r, const char *id),
                                  enum br_rc (*fn)(void *, const char *, const char *), void *ctx, struct br_err *err)
 {
-    char path[BR_PATH_MAX], file[BR_PATH_MAX], name[256];
+    char path[BR_PATH_MAX], name[256];
     struct id_list list = {0};
-    struct br_io_stat st;
     enum br_rc rc = path_of(r, "workspaces", path, sizeof(path), err);
     if (rc != BR_OK)
         return rc;
@@ -145,11 +172,11 @@ static enum br_rc each_directory(const struct br_registry *r, bool (*skip)(const
     if (list.n)
         qsort(list.ids, list.n, sizeof(*list.ids), by_id);
     for (size_t i = 0; i < list.n && rc == BR_OK; i++) {
-        if (br_registry_dir(r, list.ids[i], path, sizeof(path), err) != BR_OK ||
-            br_path(file, path, "metadata.db", err) != BR_OK || r->io->stat(r->io->ctx, file, &st) < 0 ||
-            (skip && skip(r, list.ids[i])))
+        bool is;
+        if (br_registry_dir(r, list.ids[i], path, sizeof(path), err) != BR_OK || (skip && skip(r, list.ids[i])))
             continue;
-        if (label_of(r, path, name))
+        rc = look_at_directory(r, path, fn == add_cb, &is, name, err);
+        if (rc == BR_OK && is)
             rc = fn(ctx, list.ids[i], name);
     }
     free(list.ids);
@@ -185,6 +212,25 @@ err:
     return br_fail(err, rc, "cannot fill %s", r->db_path);
 }
 
+/* A writer that was stopped in its commit leaves a journal that a reading connection may not roll back. Whoever may write does it. */
+static void roll_back(const struct br_registry *r)
+{
+    struct br_err ignored = {0};
+    sqlite3 *db = NULL;
+    int64_t n;
+    if (!r->io->can_write(r->io->ctx, r->home) || br_sql_open(r->io, r->db_path, BR_SQL_WRITE, &db, &ignored) != BR_OK)
+        return;
+    (void)!br_sql_int(db, "SELECT count(*) FROM sqlite_master", r->db_path, &n, &ignored);
+    sqlite3_close(db);
+}
+
+static bool has_journal(const struct br_registry *r)
+{
+    char path[BR_PATH_MAX];
+    struct br_io_stat st;
+    return path_of(r, "registry.db-journal", path, sizeof(path), NULL) == BR_OK && r->io->stat(r->io->ctx, path, &st) == 0 && st.size > 0;
+}
+
 /* Opens registry.db and looks whether it is one. *usable false without an error: absent or damaged. */
 static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, struct br_err *err)
 {
@@ -194,13 +240,20 @@ static enum br_rc open_db(struct br_registry *r, bool create, bool *usable, stru
     enum br_rc rc;
     struct br_io_stat st;
     *usable = false;
-    if (r->io->stat(r->io->ctx, r->db_path, &st) < 0 && !create)
+    int found = r->io->stat(r->io->ctx, r->db_path, &st);
+    if (found < 0 && found != -ENOENT)
+        r->unreadable = BR_E_IO;
+    if (found < 0 && !create)
         return BR_OK;
+    if (!create && has_journal(r))
+        roll_back(r);
     BR_TRY(br_sql_open_guarded(r->io, r->db_path, create ? BR_SQL_CREATE : BR_SQL_READ, create ? NULL : &guard, &r->db, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA application_id", r->db_path, &app, &why));
     BR_TRY(br_sql_int(r->db, "PRAGMA user_version", r->db_path, &version, &why));
     if (create && sqlite3_db_readonly(r->db, "main") == 1)
         BR_TRY(br_fail(err, BR_E_IO, "the home directory %s is read-only", r->home));
+    if (create) /* the journal's end is the commit: EXTRA syncs the directory it was in */
+        BR_TRY(br_sql_exec(r->db, "PRAGMA synchronous=EXTRA", r->db_path, &why));
     if (version > VERSION)
         BR_TRY(br_fail(err, BR_E_DATA, "%s was made by a newer program", r->db_path));
     if (app == 0 && version == 0) {
@@ -228,6 +281,7 @@ err:
     *usable = false;
     if (err->rc != BR_OK)
         return rc;
+    r->unreadable = rc == BR_E_CORRUPT ? BR_OK : rc;
     if (rc == BR_E_CORRUPT || !create)
         return BR_OK;
     if (rc == BR_E_IO)
@@ -297,13 +351,21 @@ err:
     return rc;
 }
 
-static bool is_whole(const struct br_registry *r)
+/* Only what is known to be damaged may be put aside: installations are nowhere else. A page that cannot be read twice is damage. */
+static enum br_rc is_whole(const struct br_registry *r, bool *whole, struct br_err *err)
 {
-    sqlite3_stmt *st = NULL;
-    bool whole = r->db && sqlite3_prepare_v2(r->db, "PRAGMA integrity_check(1)", -1, &st, NULL) == SQLITE_OK &&
-                 sqlite3_step(st) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
-    sqlite3_finalize(st);
-    return whole;
+    char problem[256];
+    struct br_err first = {0};
+    *whole = false;
+    if (!r->db)
+        return r->unreadable ? br_fail(err, r->unreadable, "cannot use %s: %s", r->db_path, br_rc_text(r->unreadable)) : BR_OK;
+    enum br_rc rc = br_sql_check(r->db, false, r->db_path, problem, &first);
+    if (rc == BR_E_IO && br_sql_check(r->db, false, r->db_path, problem, NULL) != BR_OK)
+        return BR_OK;
+    if (rc != BR_OK && rc != BR_E_IO)
+        return br_fail(err, rc, "%s", first.msg);
+    *whole = !problem[0];
+    return BR_OK;
 }
 
 enum br_rc br_registry_repair(const struct br_io *io, const char *home, bool *rebuilt, struct br_err *err)
@@ -317,8 +379,10 @@ enum br_rc br_registry_repair(const struct br_io *io, const char *home, bool *re
     enum br_rc rc = br_registry_open(io, home, false, &r, NULL, err);
     if (rc != BR_OK)
         return rc;
-    bool whole = is_whole(r);
-    rc = path_of(r, "registry.db", path, sizeof(path), err);
+    bool whole;
+    rc = is_whole(r, &whole, err);
+    if (rc == BR_OK)
+        rc = path_of(r, "registry.db", path, sizeof(path), err);
     if (rc == BR_OK)
         rc = path_of(r, "registry.db.damaged", damaged, sizeof(damaged), err);
     br_registry_close(r);

@@ -11,6 +11,7 @@ struct br_registry {
     char db_path[BR_PATH_MAX];
     sqlite3 *db;            /* NULL: the directories are the registry */
     bool has_installations; /* its table is there */
+    enum br_rc unreadable;  /* without db: what kept it from being read, when it is not known to be absent or damaged */
 };
 
 extern const char *const br_installation_ddl[]; /* NULL-terminated; runs on an existing table too */

@@ -6,6 +6,7 @@
 #define BR_SLACK_H
 
 #include "store.h"
+#include "term_counts.h"
 
 enum br_slack_class { BR_MSG_CONTENT, BR_MSG_SYSTEM, BR_MSG_TOMBSTONE, BR_MSG_PLACEHOLDER };
 enum br_slack_channel_kind { BR_CH_PUBLIC, BR_CH_PRIVATE, BR_CH_DM, BR_CH_GROUP_DM };
@@ -42,7 +43,7 @@ struct br_slack_message {
     int64_t thread_ts; /* 0 none */
     const char *user_id, *bot_id, *bot_name, *subtype, *team_id;
     enum br_slack_class cls;
-    bool is_bot, is_broadcast, has_link;
+    bool is_bot, is_broadcast, has_link, is_pinned;
     int64_t edited_ts, reply_count;
     const struct br_slack_reaction *reactions;
     size_t n_reactions;
@@ -147,6 +148,33 @@ BR_MUST_USE enum br_rc br_slack_context(struct br_store *s, const char *channel_
 BR_MUST_USE enum br_rc br_slack_top(struct br_store *s, const char *channel_id, int64_t after, int64_t before, size_t n,
                                     br_slack_view_fn fn, void *ctx, struct br_err *err);
 
+/* --- Activity (slack_activity.c): messages with content in [after, before), 0 none. --- */
+enum br_slack_activity_of { BR_ACTIVITY_OF_USERS, BR_ACTIVITY_OF_CHANNELS };
+struct br_slack_activity {
+    const char *id, *name; /* of a bot without id: its name twice; name NULL for a DM */
+    uint64_t messages, threads, reactions; /* threads they are in; reactions they got, as reactions_total */
+    uint64_t spread; /* users: channels they wrote in; channels and totals: authors */
+    int64_t first_ts, last_ts;
+};
+typedef enum br_rc (*br_slack_activity_fn)(void *ctx, const struct br_slack_activity *a, struct br_err *err); /* may not use the store */
+/* The n with the most messages, most first. channel_id NULL: all. */
+BR_MUST_USE enum br_rc br_slack_activity(struct br_store *s, enum br_slack_activity_of of, const char *channel_id, int64_t after,
+                                         int64_t before, size_t n, br_slack_activity_fn fn, void *ctx, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_activity_totals(struct br_store *s, int64_t after, int64_t before, struct br_slack_activity *a,
+                                                struct br_err *err); /* id, name NULL */
+struct br_slack_busy_thread {
+    struct br_slack_thread_key key;
+    uint64_t replies; /* in the period */
+};
+/* Most replies first; out has room for n. */
+BR_MUST_USE enum br_rc br_slack_busiest_threads(struct br_store *s, int64_t after, int64_t before, size_t n, struct br_slack_busy_thread *out,
+                                                size_t *n_out, struct br_err *err);
+/* Public and private channels made in the period, oldest first; those whose birth the sources do not tell are not among them. */
+BR_MUST_USE enum br_rc br_slack_new_channels(struct br_store *s, int64_t after, int64_t before,
+                                             enum br_rc (*fn)(void *ctx, const char *id, const char *name, int64_t created, struct br_err *err),
+                                             void *ctx, struct br_err *err);
+BR_MUST_USE enum br_rc br_slack_newest_ts(struct br_store *s, int64_t *ts, struct br_err *err); /* of content; 0 none */
+
 struct br_slack_author;
 /* Names to ids. BR_E_NOTFOUND with the nearest names in err. A leading # or @ is accepted; ids first, then names (case-folded). */
 BR_MUST_USE enum br_rc br_slack_find_channel(struct br_store *s, const char *name_or_id, char id[64], struct br_err *err);
@@ -175,10 +203,15 @@ struct br_doc {
 /* BR_E_NOTFOUND: the slot is dead or no document's. */
 BR_MUST_USE enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc *doc, struct br_err *err);
 
+/* slot UINT64_MAX when the message has no vector. BR_E_NOTFOUND: there is no such message. */
+BR_MUST_USE enum br_rc br_slack_doc_of_message(struct br_store *s, const char *channel_id, int64_t ts, struct br_doc *doc, struct br_err *err);
+
 #define BR_HAS_LINK 1u
 #define BR_HAS_FILE 2u
 #define BR_HAS_REACTION 4u
 #define BR_IS_THREAD 8u /* in a thread */
+#define BR_IS_PINNED 16u
+#define BR_IS_ROOT 32u /* the first of a thread; asked of the rows, no stored flag */
 /* Who wrote it: a person's id; or a bot's id, or the name a bot posts under. */
 struct br_slack_author {
     bool is_bot;
@@ -191,17 +224,21 @@ struct br_slack_terms {
     size_t n_authors;
     const char *const *reactions; /* folded names */
     size_t n_reactions;
-    unsigned has;      /* BR_HAS_*, BR_IS_THREAD */
+    unsigned has;      /* BR_HAS_*, BR_IS_* */
+    int64_t min_reactions; /* reactions_total of a message; 0 none */
+    const char *const *participants; /* ids of persons */
+    size_t n_participants;
     const char *match; /* FTS5 expression over messages, NULL none */
 };
 /* What a search is confined to. Zero: everything.
  *
- * A message passes when it is in any of with.channel_ids, by any of with.authors, has all of with.reactions, with.has and with.match, lies in the
- * dates, and nothing in `without` is true of it. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
+ * A message passes when it is in any of with.channel_ids, by any of with.authors, in a conversation of all of with.participants, has all of
+ * with.reactions, with.has, with.min_reactions and with.match, lies in the dates, and nothing in `without` is true of it. Someone's conversations
+ * are the threads they wrote in, and the direct messages they are in, one to one or in a group. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
  *
  * A passage stands for messages, one of which is shown, so it passes when it has a message to show and none that was excluded: its channel
- * passes, a message of it lies in the dates, a message of it passes everything (when there is a with.match), and none of its messages has
- * without.match. Author, reactions and flags are a message's own and say nothing of the conversation around it: with any of them in the filter,
+ * passes, so do the participants of its conversation, a message of it lies in the dates, a message of it passes everything (when there is a
+ * with.match), and none of its messages has without.match. Author, reactions and flags are a message's own and say nothing of the conversation around it: with any of them in the filter,
  * included or excluded, no passage passes. */
 struct br_slack_filter {
     struct br_slack_terms with, without;
@@ -222,14 +259,20 @@ BR_MUST_USE enum br_rc br_slack_newest(struct br_store *s, const struct br_slack
 BR_MUST_USE enum br_rc br_slack_passage_messages(struct br_store *s, const struct br_doc *passage, const struct br_bitmap *slots,
                                                  enum br_rc (*fn)(void *ctx, int64_t ts, const char *text, size_t len, struct br_err *err),
                                                  void *ctx, struct br_err *err);
-struct br_keyword_hit {
-    struct br_doc doc;
-    double bm25; /* larger is better */
-};
-/* FTS5 match expression (already built and quoted by the caller) over messages or passages whose content record is in contents (NULL: all);
- * best first, at most n. */
-BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents, size_t n,
-                                        struct br_keyword_hit *out, size_t *n_out, struct br_err *err);
+/* The documents that an FTS5 match expression (built and quoted by the caller) finds among messages or passages whose content record is in
+ * contents (NULL: all), with the counts of its phrases. Caller frees out with br_term_counts_free. */
+BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents,
+                                        struct br_term_counts *out, struct br_err *err);
+/* How rare the phrases of an expression are among messages or passages. */
+BR_MUST_USE enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_kind kind, struct br_term_rarity *out, struct br_err *err);
+/* BR_E_NOTFOUND: no document's. length: bytes of a message's text; 0 for a passage. */
+BR_MUST_USE enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
+                                               size_t *length, struct br_err *err);
+/* fn for each passage of a conversation; length: bytes of its text. */
+BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
+                                                void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);
+/* Conversations that have passages. */
+BR_MUST_USE enum br_rc br_slack_threads_with_passages(struct br_store *s, uint64_t *n, struct br_err *err);
 
 /* --- Words as the keyword index sees them: cut, folded and stemmed by its own tokenizer. --- */
 struct br_slack_tokenizer;

@@ -4,13 +4,7 @@
 
 #include "slack_int.h"
 
-struct slot_list {
-    uint64_t *items;
-    size_t n, alloc;
-};
-
-/* Neighbours in time are asked for together, by date filters and by people: they should lie together. */
-static enum br_rc slots_by_time(struct br_store *s, struct slot_list *l, struct br_err *err)
+enum br_rc br_slack_slots_by_time(struct br_store *s, struct br_slot_list *l, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
@@ -44,7 +38,7 @@ err:
 
 /* By way of negative numbers: a slot's new number may be another's old one, and no two rows may share one for a
  * moment. */
-static enum br_rc renumber(struct br_store *s, struct br_err *err)
+enum br_rc br_slack_renumber(struct br_store *s, struct br_err *err)
 {
     static const char *const sql[] = {
         "UPDATE message_metadata SET slot = -1 - (SELECT new FROM temp.renumbered WHERE old = slot)"
@@ -68,10 +62,10 @@ enum br_rc br_slack_compact(struct br_store *s, void *ctx,
                             enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err),
                             struct br_err *err)
 {
-    struct slot_list l = {0};
+    struct br_slot_list l = {0};
     enum br_rc rc;
-    BR_TRY(slots_by_time(s, &l, err));
-    const struct br_compaction how = {.slots = l.items, .n_slots = l.n, .renumber = renumber, .ctx = ctx, .step = step};
+    BR_TRY(br_slack_slots_by_time(s, &l, err));
+    const struct br_compaction how = {.slots = l.items, .n_slots = l.n, .renumber = br_slack_renumber, .ctx = ctx, .step = step};
     BR_TRY(br_store_compact(s, &how, err));
 err:
     free(l.items);

@@ -5,15 +5,16 @@
  * each combination of one channel and one author are one walk over an index that holds all that is asked. What passes
  * and why is said in slack.h. */
 #include "slack_int.h"
+#include "store_core.h"
 
 static bool has_message_terms(const struct br_slack_terms *t)
 {
-    return t->n_authors || t->n_reactions || t->has;
+    return t->n_authors || t->n_reactions || t->has || t->min_reactions;
 }
 
 static bool terms_are_empty(const struct br_slack_terms *t)
 {
-    return !t->n_channels && !has_message_terms(t) && !t->match;
+    return !t->n_channels && !t->n_participants && !has_message_terms(t) && !t->match;
 }
 
 bool br_slack_filter_is_empty(const struct br_slack_filter *f)
@@ -86,6 +87,7 @@ struct walk {
     const char *author;     /* ?3 */
     int64_t after, before;  /* ?4, ?5 */
     unsigned has, has_not;  /* ?6, ?8 */
+    int64_t least;          /* ?10: of reactions */
     const char *text;       /* ?7: a reaction, or an FTS5 expression */
     const struct br_bitmap *slots; /* ?9: of messages */
 };
@@ -102,14 +104,45 @@ static const char by_user[] = "SELECT m.slot, m.content_id FROM message_metadata
                               " WHERE m.workspace_id = ?1 AND m.user_id = ?3" DATES_AND_FLAGS;
 static const char by_both[] = "SELECT m.slot, m.content_id FROM message_metadata m INDEXED BY messages_by_user"
                               " WHERE m.workspace_id = ?1 AND m.user_id = ?3 AND m.channel_id = ?2" DATES_AND_FLAGS;
-/* No index knows bots: they are few, asked for rarely, and one pass over the table takes milliseconds. */
-static const char by_bot[] = "SELECT m.slot, m.content_id FROM message_metadata m NOT INDEXED"
+static const char by_bot[] = /* one by its id and by its name is in the set once all the same */
+    "SELECT m.slot, m.content_id FROM message_metadata m INDEXED BY messages_by_bot_id"
+    " WHERE m.workspace_id = ?1 AND m.bot_id = ?3 AND (?2 IS NULL OR m.channel_id = ?2)" DATES_AND_FLAGS
+    " UNION ALL SELECT m.slot, m.content_id FROM message_metadata m INDEXED BY messages_by_bot_name"
+    " WHERE m.workspace_id = ?1 AND m.bot_name = ?3 COLLATE NOCASE AND (?2 IS NULL OR m.channel_id = ?2)" DATES_AND_FLAGS;
+/* Of a file of before version 3, which has no index of bots. */
+static const char by_bot_unindexed[] = "SELECT m.slot, m.content_id FROM message_metadata m NOT INDEXED"
                              " WHERE m.workspace_id = ?1 AND (m.bot_id = ?3 OR m.bot_name = ?3 COLLATE NOCASE)"
                              " AND (?2 IS NULL OR m.channel_id = ?2)" DATES_AND_FLAGS;
 static const char by_reaction[] =
     "SELECT m.slot, m.content_id FROM reactions r INDEXED BY reactions_by_folded CROSS JOIN message_metadata m"
     " ON m.workspace_id = ?1 AND m.channel_id = r.channel_id AND m.ts = r.ts"
     " WHERE r.workspace_id = ?1 AND r.folded = ?7 AND m.slot IS NOT NULL";
+static const char by_min_reactions[] = "SELECT slot, content_id FROM message_metadata INDEXED BY messages_by_reactions"
+                                       " WHERE workspace_id = ?1 AND reactions_total >= ?10 AND reactions_total > 0"
+                                       " AND slot IS NOT NULL";
+static const char by_roots[] = "SELECT slot, content_id FROM message_metadata INDEXED BY messages_by_thread"
+                               " WHERE workspace_id = ?1 AND thread_ts = ts AND slot IS NOT NULL";
+/* ?3 wrote in these threads, and is in these direct messages: as a member, or, since exports may lack members, having written there. */
+#define THREADS_OF                                                                                                   \
+    "(SELECT DISTINCT a.channel_id AS channel_id, a.thread_ts AS thread_ts FROM message_metadata a"                  \
+    " INDEXED BY messages_by_user WHERE a.workspace_id = ?1 AND a.user_id = ?3 AND a.slot IS NOT NULL"               \
+    " AND a.flags & 8 /* BR_IS_THREAD */ AND a.thread_ts IS NOT NULL) t"
+#define DIRECT_MESSAGES_OF                                                                                           \
+    "(SELECT c.channel_id AS channel_id FROM channels c WHERE c.workspace_id = ?1 AND c.kind IN (2, 3) /* DM, group DM */" \
+    " AND (EXISTS(SELECT 1 FROM channel_members b WHERE b.workspace_id = ?1 AND b.channel_id = c.channel_id"         \
+    "  AND b.user_id = ?3) OR EXISTS(SELECT 1 FROM message_metadata b INDEXED BY messages_by_user"                   \
+    "  WHERE b.workspace_id = ?1 AND b.user_id = ?3 AND b.channel_id = c.channel_id AND b.slot IS NOT NULL))) d"
+static const char *const by_participant[] = {
+    "SELECT m.slot, m.content_id FROM " THREADS_OF " CROSS JOIN message_metadata m INDEXED BY messages_by_thread"
+    " ON m.workspace_id = ?1 AND m.channel_id = t.channel_id AND m.thread_ts = t.thread_ts WHERE m.slot IS NOT NULL",
+    "SELECT p.slot, p.content_id FROM " THREADS_OF " CROSS JOIN passages p"
+    " ON p.workspace_id = ?1 AND p.channel_id = t.channel_id AND p.thread_ts = t.thread_ts WHERE p.slot IS NOT NULL",
+    "SELECT m.slot, m.content_id FROM " DIRECT_MESSAGES_OF " CROSS JOIN message_metadata m INDEXED BY messages_by_channel"
+    " ON m.workspace_id = ?1 AND m.channel_id = d.channel_id WHERE m.slot IS NOT NULL",
+    "SELECT p.slot, p.content_id FROM " DIRECT_MESSAGES_OF " CROSS JOIN passages p"
+    " ON p.workspace_id = ?1 AND p.channel_id = d.channel_id WHERE p.slot IS NOT NULL",
+};
+_Static_assert(BR_IS_THREAD == 8 && BR_CH_DM == 2 && BR_CH_GROUP_DM == 3, "as in the statements");
 static const char by_words[] = "SELECT m.slot, m.content_id FROM fts_messages f"
                                " CROSS JOIN message_metadata m INDEXED BY messages_by_content"
                                " ON m.workspace_id = ?1 AND m.content_id = f.rowid WHERE fts_messages MATCH ?7 AND m.slot IS NOT NULL";
@@ -158,6 +191,8 @@ static void bind(sqlite3_stmt *st, const struct walk *w)
         sqlite3_bind_int64(st, 8, (int64_t)w->has_not);
     if (n >= 9)
         br_sql_bind_bitmap(st, 9, w->slots);
+    if (n >= 10)
+        sqlite3_bind_int64(st, 10, w->least);
 }
 
 static enum br_rc walk(struct br_store *s, const char *sql, const struct walk *w, struct br_slack_set *set,
@@ -187,7 +222,8 @@ static enum br_rc walk_author(struct br_store *s, const struct br_slack_author *
 {
     struct walk w = *where;
     w.author = a->key;
-    return walk(s, a->is_bot ? by_bot : w.channel_id ? by_both : by_user, &w, set, err);
+    const char *bot = s->schema_version < 3 ? by_bot_unindexed : by_bot;
+    return walk(s, a->is_bot ? bot : w.channel_id ? by_both : by_user, &w, set, err);
 }
 
 /* Channels, authors, dates and flags of the filter: the base on which the other terms work. */
@@ -195,7 +231,7 @@ static enum br_rc walk_messages(struct br_store *s, const struct br_slack_filter
                                 struct br_err *err)
 {
     const struct br_slack_terms *t = &f->with;
-    struct walk w = {.after = f->after, .before = f->before, .has = t->has, .has_not = f->without.has};
+    struct walk w = {.after = f->after, .before = f->before, .has = t->has & ~BR_IS_ROOT, .has_not = f->without.has & ~BR_IS_ROOT};
     for (size_t c = 0; c < BR_MAX(t->n_channels, (size_t)1); c++) {
         enum br_rc rc = BR_OK;
         w.channel_id = t->n_channels ? t->channel_ids[c] : NULL;
@@ -238,7 +274,33 @@ static enum br_rc keep(struct br_store *s, const char *sql, const struct walk *w
     return rc;
 }
 
-/* What `without` names, messages and passages; flags are the base's. */
+/* Messages and passages of someone's conversations. */
+static enum br_rc walk_participant(struct br_store *s, const char *user_id, struct br_slack_set *set, struct br_err *err)
+{
+    enum br_rc rc = BR_OK;
+    for (size_t i = 0; i < BR_COUNT(by_participant) && rc == BR_OK; i++)
+        rc = walk(s, by_participant[i], &(struct walk){.author = user_id}, set, err);
+    return rc;
+}
+
+/* set := of it what is in conversations of all participants. */
+static enum br_rc keep_participants(struct br_store *s, const struct br_slack_terms *t, struct br_slack_set *set, struct br_err *err)
+{
+    for (size_t i = 0; i < t->n_participants; i++) {
+        struct br_slack_set term;
+        enum br_rc rc = set_new(s, &term, err);
+        if (rc != BR_OK)
+            return rc;
+        rc = walk_participant(s, t->participants[i], &term, err);
+        intersect(set, &term);
+        br_slack_set_free(&term);
+        if (rc != BR_OK)
+            return rc;
+    }
+    return BR_OK;
+}
+
+/* What `without` names, messages and passages; stored flags are the base's. */
 static enum br_rc walk_excluded(struct br_store *s, const struct br_slack_terms *t, struct br_slack_set *set,
                                 struct br_err *err)
 {
@@ -252,6 +314,12 @@ static enum br_rc walk_excluded(struct br_store *s, const struct br_slack_terms 
         BR_TRY(walk_author(s, &t->authors[i], &none, set, err));
     for (size_t i = 0; i < t->n_reactions; i++)
         BR_TRY(walk(s, by_reaction, &(struct walk){.text = t->reactions[i]}, set, err));
+    if (t->min_reactions)
+        BR_TRY(walk(s, by_min_reactions, &(struct walk){.least = t->min_reactions}, set, err));
+    if (t->has & BR_IS_ROOT)
+        BR_TRY(walk(s, by_roots, &(struct walk){0}, set, err));
+    for (size_t i = 0; i < t->n_participants; i++)
+        BR_TRY(walk_participant(s, t->participants[i], set, err));
     if (t->match) {
         BR_TRY(walk(s, by_words, &(struct walk){.text = t->match}, set, err));
         BR_TRY(walk(s, passages_by_words, &(struct walk){.text = t->match, .slots = &set->slots}, set, err));
@@ -296,6 +364,10 @@ static enum br_rc included(struct br_store *s, const struct br_slack_filter *f, 
         BR_TRY(walk_messages(s, f, set, err));
     for (size_t i = 0; i < f->with.n_reactions; i++)
         BR_TRY(keep(s, by_reaction, &(struct walk){.text = f->with.reactions[i]}, set, err));
+    if (f->with.min_reactions)
+        BR_TRY(keep(s, by_min_reactions, &(struct walk){.least = f->with.min_reactions}, set, err));
+    if (f->with.has & BR_IS_ROOT)
+        BR_TRY(keep(s, by_roots, &(struct walk){0}, set, err));
     if (f->with.match)
         BR_TRY(keep(s, by_words, &(struct walk){.text = f->with.match}, set, err));
 err:
@@ -317,14 +389,17 @@ enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter 
         BR_TRY(walk_excluded(s, &f->without, &without, err));
         subtract(set, &without);
     }
-    if (only_messages(f))
+    if (only_messages(f)) {
+        BR_TRY(keep_participants(s, &f->with, set, err));
         goto err;
+    }
     if (f->with.match)
         BR_TRY(walk(s, passages_by_words, &(struct walk){.text = f->with.match, .slots = &set->slots}, set, err));
     else if (!is_unbounded(f))
         BR_TRY(walk_passages(s, f, set, err));
     if (without.slots.words)
         subtract(set, &without);
+    BR_TRY(keep_participants(s, &f->with, set, err));
 err:
     br_store_read_end(s);
     br_slack_set_free(&without);
@@ -362,4 +437,22 @@ enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc
     sqlite3_reset(st);
 err:
     return rc;
+}
+
+enum br_rc br_slack_doc_of_message(struct br_store *s, const char *channel_id, int64_t ts, struct br_doc *doc, struct br_err *err)
+{
+    struct br_slack_stored row;
+    enum br_rc rc = br_slack_load_stored(s, channel_id, ts, &row, err);
+    if (rc != BR_OK)
+        return rc;
+    if (!row.exists || row.cls == BR_MSG_PLACEHOLDER)
+        return br_fail(err, BR_E_NOTFOUND, "there is no message %s:%lld.%06lld", channel_id, (long long)(ts / 1000000), (long long)(ts % 1000000));
+    *doc = (struct br_doc){.kind = BR_DOC_MESSAGE,
+                           .content_id = (uint64_t)row.content_id,
+                           .slot = row.slot == BR_NO_SLOT ? UINT64_MAX : (uint64_t)row.slot,
+                           .ts = ts,
+                           .last_ts = ts,
+                           .thread_ts = row.thread_ts ? row.thread_ts : ts};
+    strncat(doc->channel_id, channel_id, sizeof(doc->channel_id) - 1);
+    return BR_OK;
 }

@@ -30,6 +30,17 @@ int64_t br_slack_column_slot(sqlite3_stmt *st, int i);
 const char *br_slack_column_text(sqlite3_stmt *st, int i); /* NULL when NULL */
 BR_MUST_USE enum br_rc br_slack_check_id(const char *id, const char *what, struct br_err *err); /* 1 to 63 bytes */
 
+/* --- slack_compact.c --- */
+
+struct br_slot_list {
+    uint64_t *items; /* malloc'ed */
+    size_t n, alloc;
+};
+/* Of all documents. Neighbours in time are asked for together, by date filters and by people: they should lie together. */
+BR_MUST_USE enum br_rc br_slack_slots_by_time(struct br_store *s, struct br_slot_list *l, struct br_err *err);
+/* The renumber of a br_compaction. */
+BR_MUST_USE enum br_rc br_slack_renumber(struct br_store *s, struct br_err *err);
+
 /* --- slack_document.c: text, slot and keyword row of one document --- */
 
 enum br_fts { BR_FTS_NONE, BR_FTS_MESSAGES, BR_FTS_PASSAGES };

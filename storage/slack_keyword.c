@@ -1,28 +1,86 @@
-/* slack_keyword.c - words to documents: FTS5 ranks those that are in the set asked for. */
+/* slack_keyword.c - words to documents: what FTS5 finds, counted and unranked, and what a record of it stands for. */
 #include "slack_int.h"
 
-/* The document of a content record; *found is false for one that is no document's. */
-static enum br_rc document_of(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
-                              bool *found, struct br_err *err)
+static const char *counting(enum br_doc_kind kind, bool in_set)
+{
+    if (kind == BR_DOC_MESSAGE)
+        return in_set ? "SELECT term_counts(fts_messages, ?3) FROM fts_messages WHERE fts_messages MATCH ?2 AND in_bitmap(rowid, ?4)"
+                      : "SELECT term_counts(fts_messages, ?3) FROM fts_messages WHERE fts_messages MATCH ?2";
+    return in_set ? "SELECT term_counts(fts_passages, ?3) FROM fts_passages WHERE fts_passages MATCH ?2 AND in_bitmap(rowid, ?4)"
+                  : "SELECT term_counts(fts_passages, ?3) FROM fts_passages WHERE fts_passages MATCH ?2";
+}
+
+enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents,
+                            struct br_term_counts *out, struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int r;
+    enum br_rc rc;
+    *out = (struct br_term_counts){0};
+    if (!match[0])
+        return BR_OK;
+    rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    BR_TRY(br_store_stmt(s, counting(kind, contents != NULL), &st, err));
+    br_slack_bind_text(st, 2, match);
+    br_term_counts_bind(st, 3, out);
+    if (contents)
+        br_sql_bind_bitmap(st, 4, contents);
+    while ((r = sqlite3_step(st)) == SQLITE_ROW)
+        ;
+    if (out->failed)
+        BR_TRY(br_fail_nomem(err));
+    if (r != SQLITE_DONE)
+        BR_TRY(br_slack_match_fail(s, err));
+err:
+    if (st)
+        sqlite3_reset(st);
+    br_store_read_end(s);
+    if (rc != BR_OK)
+        br_term_counts_free(out);
+    return rc;
+}
+
+enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_kind kind, struct br_term_rarity *out, struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    *out = (struct br_term_rarity){0};
+    enum br_rc rc = br_store_stmt(s, counting(kind, false), &st, err);
+    if (rc != BR_OK)
+        return rc;
+    br_slack_bind_text(st, 2, match);
+    br_term_rarity_bind(st, 3, out);
+    int r = sqlite3_step(st); /* one row tells all */
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_slack_match_fail(s, err);
+    sqlite3_reset(st);
+    return rc;
+}
+
+enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
+                                   size_t *length, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
+    bool found;
     if (kind == BR_DOC_MESSAGE)
         BR_TRY(br_store_stmt(s,
-                             "SELECT channel_id, ts, ts, ifnull(thread_ts, ts), slot"
-                             " FROM message_metadata INDEXED BY messages_by_content"
-                             " WHERE workspace_id = ?1 AND content_id = ?2",
+                             "SELECT m.channel_id, m.ts, m.ts, ifnull(m.thread_ts, m.ts), m.slot, c.length"
+                             " FROM message_metadata m INDEXED BY messages_by_content"
+                             " JOIN content c ON c.workspace_id = ?1 AND c.content_id = m.content_id"
+                             " WHERE m.workspace_id = ?1 AND m.content_id = ?2",
                              &st, err));
     else
         BR_TRY(br_store_stmt(s,
-                             "SELECT channel_id, first_ts, last_ts, thread_ts, slot"
+                             "SELECT channel_id, first_ts, last_ts, thread_ts, slot, 0"
                              " FROM passages INDEXED BY passages_by_content"
                              " WHERE workspace_id = ?1 AND content_id = ?2",
                              &st, err));
     sqlite3_bind_int64(st, 2, content_id);
-    BR_TRY(br_slack_step(s, st, found, err));
-    if (!*found)
-        return BR_OK;
+    BR_TRY(br_slack_step(s, st, &found, err));
+    if (!found)
+        return br_fail(err, BR_E_NOTFOUND, "no document has content record %lld", (long long)content_id);
     int64_t slot = br_slack_column_slot(st, 4);
     *doc = (struct br_doc){.kind = kind,
                            .content_id = (uint64_t)content_id,
@@ -31,73 +89,39 @@ static enum br_rc document_of(struct br_store *s, enum br_doc_kind kind, int64_t
                            .last_ts = sqlite3_column_int64(st, 2),
                            .thread_ts = sqlite3_column_int64(st, 3)};
     strncat(doc->channel_id, br_slack_column_text(st, 0), sizeof(doc->channel_id) - 1);
+    *length = (size_t)sqlite3_column_int64(st, 5);
     sqlite3_reset(st);
 err:
     return rc;
 }
 
-/* With a set, the unary + keeps FTS5 from ranking before the set is asked: only what is in it costs a rank and a place
- * in the sorter. */
-static enum br_rc ranked(struct br_store *s, enum br_doc_kind kind, bool in_set, sqlite3_stmt **st, struct br_err *err)
-{
-    if (kind == BR_DOC_MESSAGE && in_set)
-        return br_store_stmt(s,
-                             "SELECT rowid, rank FROM fts_messages WHERE fts_messages MATCH ?2 AND in_bitmap(rowid, ?4)"
-                             " ORDER BY +rank LIMIT ?3",
-                             st, err);
-    if (kind == BR_DOC_MESSAGE)
-        return br_store_stmt(s,
-                             "SELECT rowid, rank FROM fts_messages WHERE fts_messages MATCH ?2 ORDER BY rank LIMIT ?3",
-                             st, err);
-    if (in_set)
-        return br_store_stmt(s,
-                             "SELECT rowid, rank FROM fts_passages WHERE fts_passages MATCH ?2 AND in_bitmap(rowid, ?4)"
-                             " ORDER BY +rank LIMIT ?3",
-                             st, err);
-    return br_store_stmt(s,
-                         "SELECT rowid, rank FROM fts_passages WHERE fts_passages MATCH ?2 ORDER BY rank LIMIT ?3",
-                         st, err);
-}
-
-static enum br_rc search(struct br_store *s, const char *match, enum br_doc_kind kind,
-                         const struct br_bitmap *contents, size_t n,
-                         struct br_keyword_hit *out, size_t *n_out, struct br_err *err)
+enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
+                                    void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err)
 {
     sqlite3_stmt *st;
-    int r;
-    enum br_rc rc = ranked(s, kind, contents != NULL, &st, err);
-    if (rc != BR_OK)
-        return rc;
-    br_slack_bind_text(st, 2, match);
-    sqlite3_bind_int64(st, 3, (int64_t)BR_MIN(n, (size_t)INT32_MAX));
-    if (contents)
-        br_sql_bind_bitmap(st, 4, contents);
-    while (rc == BR_OK && *n_out < n && (r = sqlite3_step(st)) != SQLITE_DONE) {
-        struct br_keyword_hit *hit = &out[*n_out];
-        bool found = false;
-        if (r != SQLITE_ROW) {
-            rc = br_slack_match_fail(s, err);
-            break;
-        }
-        hit->bm25 = -sqlite3_column_double(st, 1);
-        rc = document_of(s, kind, sqlite3_column_int64(st, 0), &hit->doc, &found, err);
-        *n_out += rc == BR_OK && found;
+    enum br_rc rc;
+    bool row;
+    BR_TRY(br_store_stmt(s,
+                         "SELECT p.content_id, c.length FROM passages p"
+                         " JOIN content c ON c.workspace_id = ?1 AND c.content_id = p.content_id"
+                         " WHERE p.workspace_id = ?1 AND p.channel_id = ?2 AND p.thread_ts = ?3",
+                         &st, err));
+    br_slack_bind_text(st, 2, channel_id);
+    sqlite3_bind_int64(st, 3, thread_ts);
+    for (;;) {
+        BR_TRY(br_slack_step(s, st, &row, err));
+        if (!row)
+            return BR_OK;
+        fn(ctx, sqlite3_column_int64(st, 0), (size_t)sqlite3_column_int64(st, 1));
     }
-    sqlite3_reset(st);
+err:
     return rc;
 }
 
-enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind,
-                            const struct br_bitmap *contents, size_t n,
-                            struct br_keyword_hit *out, size_t *n_out, struct br_err *err)
+enum br_rc br_slack_threads_with_passages(struct br_store *s, uint64_t *n, struct br_err *err)
 {
-    *n_out = 0;
-    if (!match[0] || !n)
-        return BR_OK;
-    enum br_rc rc = br_store_read_begin(s, err);
-    if (rc != BR_OK)
-        return rc;
-    rc = search(s, match, kind, contents, n, out, n_out, err);
-    br_store_read_end(s);
+    int64_t count;
+    enum br_rc rc = br_slack_int(s, "SELECT count(*) FROM passages WHERE workspace_id = ?1 AND position = 0", &count, err);
+    *n = rc == BR_OK ? (uint64_t)count : 0;
     return rc;
 }

@@ -42,6 +42,8 @@ static int64_t content_hash(XXH3_state_t *h, const struct br_slack_message *m)
     const char *const texts[] = {m->user_id, m->bot_id, m->bot_name, m->subtype, m->team_id};
     for (size_t i = 0; i < BR_COUNT(numbers); i++)
         add_int(h, numbers[i]);
+    if (m->is_pinned) /* nothing otherwise: the hashes of stored messages stay what they are */
+        add_int(h, BR_IS_PINNED);
     for (size_t i = 0; i < BR_COUNT(texts); i++)
         add_text(h, texts[i]);
     for (size_t i = 0; i < m->n_files; i++) {

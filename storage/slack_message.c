@@ -23,7 +23,8 @@ static int64_t thread_of(const struct br_slack_message *m)
 
 static int flags_of(const struct br_slack_message *m, int64_t thread_ts)
 {
-    return (m->has_link ? BR_HAS_LINK : 0) | (m->n_files ? BR_HAS_FILE : 0) | (thread_ts ? BR_IS_THREAD : 0);
+    return (m->has_link ? (int)BR_HAS_LINK : 0) | (m->n_files ? (int)BR_HAS_FILE : 0) | (thread_ts ? (int)BR_IS_THREAD : 0) |
+           (m->is_pinned ? (int)BR_IS_PINNED : 0);
 }
 
 static enum br_rc put_files(struct br_store *s, const struct br_slack_message *m, struct br_err *err)

@@ -1,80 +1,29 @@
-/* slack_names.c - names to ids and back. Ids come first, since names are reused and may look like ids. */
+/* slack_names.c - names to ids and back. Ids come first, since names are reused and may look like ids; then names without regard to case,
+ * handles before display names before real names, and who is active before who is not; then names without regard to marks
+ * on letters. Two of the best sort are ambiguous: a choice is never made in silence. */
 #include "slack_int.h"
 
 #include <stdio.h>
 
-#define NAME_MAX_BYTES 256
+#include "name_fold.h"
+#include "store_core.h"
+
+#define NAME_MAX_BYTES BR_NAME_BYTES
 #define NEAREST 3
-#define DISTANCE_BYTES 64 /* longer names are compared by equality alone */
-
-/* --- Case folding: the scripts with case that names are written in, one to one. Not a full Unicode fold: an
- * unfolded letter costs a user the exact spelling, no more. --- */
-
-static unsigned fold_scalar(unsigned c)
-{
-    if ((c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x391 && c <= 0x3A9) ||
-        (c >= 0x410 && c <= 0x42F))
-        return c + 0x20;
-    if (c >= 0x400 && c <= 0x40F)
-        return c + 0x50;
-    if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E))
-        return c % 2 ? c + 1 : c;
-    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x4FF))
-        return c % 2 ? c : c + 1;
-    return c;
-}
-
-/* Two-byte sequences hold all that fold_scalar changes, and give two bytes again. */
-static void fold(const char *in, char out[NAME_MAX_BYTES])
-{
-    const unsigned char *p = (const unsigned char *)in;
-    size_t n = 0;
-    while (*p && n + 2 < NAME_MAX_BYTES) {
-        if (p[0] >= 0xC3 && p[0] < 0xE0 && (p[1] & 0xC0) == 0x80) {
-            unsigned c = fold_scalar((p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu));
-            out[n++] = (char)(0xC0 | c >> 6);
-            out[n++] = (char)(0x80 | (c & 0x3F));
-            p += 2;
-        } else {
-            out[n++] = *p < 0x80 ? (char)fold_scalar(*p) : (char)*p;
-            p++;
-        }
-    }
-    out[n] = 0;
-}
-
-/* Levenshtein's distance in bytes, cut off at limit + 1. */
-static size_t distance(const char *a, const char *b, size_t limit)
-{
-    size_t na = strlen(a), nb = strlen(b);
-    size_t row[DISTANCE_BYTES + 1];
-    if (na > DISTANCE_BYTES || nb > DISTANCE_BYTES || (na > nb ? na - nb : nb - na) > limit)
-        return limit + 1;
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= na; i++) {
-        size_t diagonal = row[0], least = i;
-        row[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = BR_MIN(change, BR_MIN(row[j], row[j - 1]) + 1);
-            least = BR_MIN(least, row[j]);
-        }
-        if (least > limit)
-            return limit + 1;
-    }
-    return row[nb];
-}
+#define CANDIDATES 5
 
 /* --- Finding --- */
 
+struct candidate {
+    char id[NAME_MAX_BYTES]; /* of bots: the name, where there is no id */
+    char called[64];         /* the most telling of its other names, "" none */
+};
 struct finder {
-    char wanted[NAME_MAX_BYTES];
+    char wanted[NAME_MAX_BYTES], bare[NAME_MAX_BYTES]; /* without case; without marks too */
     size_t limit; /* of distance */
     int rank;     /* of the best match; smaller is better */
     size_t matches;
-    char id[NAME_MAX_BYTES], other_id[NAME_MAX_BYTES]; /* of bots: the name, where there is no id */
+    struct candidate best[CANDIDATES]; /* up to that many of them */
     struct {
         size_t distance;
         char name[NAME_MAX_BYTES];
@@ -92,18 +41,31 @@ static void copy_key(char out[NAME_MAX_BYTES], const char *id)
     snprintf(out, NAME_MAX_BYTES, "%s", id);
 }
 
-static void note_match(struct finder *f, const char *id, int rank)
+/* The name of a row that says the most about it; the matched one is known already. */
+static void describe(char out[64], const char *const *names, int n_names, int matched)
+{
+    out[0] = 0;
+    for (int i = n_names - 1; i >= 0 && !out[0]; i--)
+        if (i != matched && names[i] && names[i][0])
+            snprintf(out, 64, "%.60s", names[i]);
+}
+
+static void note_match(struct finder *f, const char *id, const char *const *names, int n_names, int matched, int rank)
 {
     if (f->matches && rank > f->rank)
         return;
     if (!f->matches || rank < f->rank) {
         f->rank = rank;
-        f->matches = 1;
-        copy_key(f->id, id);
-    } else if (strcmp(f->id, id) != 0) {
-        f->matches++;
-        copy_key(f->other_id, id);
+        f->matches = 0;
     }
+    for (size_t i = 0; i < BR_MIN(f->matches, (size_t)CANDIDATES); i++)
+        if (strcmp(f->best[i].id, id) == 0)
+            return;
+    if (f->matches < CANDIDATES) {
+        copy_key(f->best[f->matches].id, id);
+        describe(f->best[f->matches].called, names, n_names, matched);
+    }
+    f->matches++;
 }
 
 static void note_near(struct finder *f, const char *name, size_t d)
@@ -122,20 +84,42 @@ static void note_near(struct finder *f, const char *name, size_t d)
     snprintf(f->near[at].name, sizeof(f->near[at].name), "%s", name);
 }
 
-static void note_name(struct finder *f, const char *id, const char *name, int rank)
+/* Whether a name is the one wanted (and how well), or near to it: a slip of the keyboard away, or a part of it is what was typed. */
+static void note_name(struct finder *f, const char *id, const char *const *names, int n_names, int which, int lesser)
 {
-    char folded[NAME_MAX_BYTES];
+    char folded[NAME_MAX_BYTES], bare[NAME_MAX_BYTES];
+    const char *name = names[which];
     if (!name || !*name)
         return;
-    fold(name, folded);
-    size_t d = strcmp(folded, f->wanted) == 0 ? 0 : distance(folded, f->wanted, f->limit);
-    if (d == 0)
-        note_match(f, id, rank);
-    else if (d <= f->limit)
-        note_near(f, name, d);
+    br_name_fold_case(name, folded);
+    if (strcmp(folded, f->wanted) == 0) {
+        note_match(f, id, names, n_names, which, lesser * n_names + which);
+        return;
+    }
+    br_name_fold_marks(name, bare);
+    if (strcmp(bare, f->bare) == 0) {
+        note_match(f, id, names, n_names, which, (2 + lesser) * n_names + which);
+        return;
+    }
+    size_t d = br_name_distance(bare, f->bare, f->limit);
+    if (d > f->limit && br_name_has_words(bare, f->bare))
+        d = 1;
+    if (d <= f->limit)
+        note_near(f, name, BR_MAX(d, (size_t)1));
 }
 
+#define NAMES_MAX 4
+
 /* Columns: id, lesser (archived, deleted), names from the most to the least telling. */
+static void note_row(struct finder *f, sqlite3_stmt *st, int n_names)
+{
+    const char *names[NAMES_MAX];
+    for (int i = 0; i < n_names; i++)
+        names[i] = br_slack_column_text(st, 2 + i);
+    for (int i = 0; i < n_names; i++)
+        note_name(f, br_slack_column_text(st, 0), names, n_names, i, sqlite3_column_int(st, 1));
+}
+
 static enum br_rc look(struct br_store *s, const char *sql, int n_names, struct finder *f, struct br_err *err)
 {
     sqlite3_stmt *st;
@@ -146,10 +130,7 @@ static enum br_rc look(struct br_store *s, const char *sql, int n_names, struct 
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        const char *id = br_slack_column_text(st, 0);
-        int lesser = sqlite3_column_int(st, 1);
-        for (int i = 0; i < n_names; i++)
-            note_name(f, id, br_slack_column_text(st, 2 + i), lesser * n_names + i);
+        note_row(f, st, n_names);
     }
 err:
     return rc;
@@ -196,10 +177,47 @@ static const struct lookup users = {"user", '@', "SELECT 1 FROM users WHERE work
                                     4};
 /* Bots are known from their messages alone. Spellings of a name that differ in case are one bot. */
 static const struct lookup bots = {
+    "user", '@',
+    "SELECT 1 FROM message_metadata INDEXED BY messages_by_bot_id WHERE workspace_id = ?1 AND bot_id = ?2"
+    " AND slot IS NOT NULL LIMIT 1",
+    NULL, 1};
+/* Of a file of before version 3, which has no index of bots: all messages are gone through. */
+static const struct lookup old_bots = {
     "user", '@', "SELECT 1 FROM message_metadata NOT INDEXED WHERE workspace_id = ?1 AND bot_id = ?2 LIMIT 1",
     "SELECT bot_name, 0, bot_name FROM message_metadata NOT INDEXED WHERE workspace_id = ?1 AND bot_name <> ''"
     " GROUP BY bot_name COLLATE NOCASE",
     1};
+
+/* From one name to the next, so that a bot costs one step however much it wrote. */
+static enum br_rc look_at_bots(struct br_store *s, struct finder *f, struct br_err *err)
+{
+    char name[NAME_MAX_BYTES] = "";
+    const char *names[1] = {name};
+    sqlite3_stmt *st;
+    enum br_rc rc;
+    bool row;
+    for (;;) {
+        BR_TRY(br_store_stmt(s,
+                             "SELECT bot_name FROM message_metadata INDEXED BY messages_by_bot_name"
+                             " WHERE workspace_id = ?1 AND bot_name > ?2 COLLATE NOCASE AND bot_name IS NOT NULL"
+                             " AND slot IS NOT NULL ORDER BY bot_name COLLATE NOCASE LIMIT 1",
+                             &st, err));
+        br_slack_bind_text(st, 2, name);
+        BR_TRY(br_slack_step(s, st, &row, err));
+        if (!row)
+            return BR_OK;
+        const char *next = br_slack_column_text(st, 0);
+        bool cut = strlen(next) >= sizeof(name);
+        copy_key(name, next);
+        sqlite3_reset(st);
+        if (cut) /* would be found again and again: on behind all that begin so */
+            memcpy(name + sizeof(name) - 5, "\xF4\x8F\xBF\xBF", 4);
+        else
+            note_name(f, name, names, 1, 0, 0);
+    }
+err:
+    return rc;
+}
 
 static enum br_rc find_in(struct br_store *s, const struct lookup *l, const char *name, struct finder *f,
                           struct br_err *err)
@@ -208,13 +226,14 @@ static enum br_rc find_in(struct br_store *s, const struct lookup *l, const char
     enum br_rc rc;
     BR_TRY(id_exists(s, l->by_id, name, &exists, err));
     if (exists) {
-        copy_key(f->id, name);
+        copy_key(f->best[0].id, name);
         f->matches = 1;
         return BR_OK;
     }
-    fold(name, f->wanted);
-    f->limit = BR_MAX((size_t)1, BR_MIN(strlen(f->wanted) / 3, (size_t)4));
-    BR_TRY(look(s, l->all, l->n_names, f, err));
+    br_name_fold_case(name, f->wanted);
+    br_name_fold_marks(name, f->bare);
+    f->limit = BR_MAX((size_t)1, BR_MIN(strlen(f->bare) / 3, (size_t)4));
+    BR_TRY(l->all ? look(s, l->all, l->n_names, f, err) : look_at_bots(s, f, err));
 err:
     return rc;
 }
@@ -224,14 +243,23 @@ static const char *without_sigil(const struct lookup *l, const char *name)
     return name[0] == l->sigil ? name + 1 : name;
 }
 
+static enum br_rc ambiguous(const struct finder *f, const struct lookup *l, const char *name, struct br_err *err)
+{
+    char list[CANDIDATES * 144] = "";
+    size_t n = 0, shown = BR_MIN(f->matches, (size_t)CANDIDATES);
+    for (size_t i = 0; i < shown; i++) {
+        const struct candidate *c = &f->best[i];
+        n += (size_t)snprintf(list + n, sizeof(list) - n, c->called[0] ? "%s%.64s (%.60s)" : "%s%.64s%.0s", i ? ", " : "", c->id, c->called);
+    }
+    return br_fail(err, BR_E_USAGE, "\"%.64s\" is the name of %zu %ss: %s%s: give the id", name, f->matches, l->what, list,
+                   f->matches > shown ? " and more" : "");
+}
+
 static enum br_rc the_one(const struct finder *f, const struct lookup *l, const char *name, struct br_err *err)
 {
     if (!f->matches)
         return not_found(f, l->what, name, err);
-    if (f->matches > 1)
-        return br_fail(err, BR_E_USAGE, "\"%.64s\" is the name of %zu %ss, %.64s and %.64s among them: give the id", name,
-                       f->matches, l->what, f->id, f->other_id);
-    return BR_OK;
+    return f->matches > 1 ? ambiguous(f, l, name, err) : BR_OK;
 }
 
 static enum br_rc find(struct br_store *s, const struct lookup *l, const char *name, char id[64], struct br_err *err)
@@ -241,7 +269,7 @@ static enum br_rc find(struct br_store *s, const struct lookup *l, const char *n
     name = without_sigil(l, name);
     BR_TRY(find_in(s, l, name, &f, err));
     BR_TRY(the_one(&f, l, name, err));
-    copy_id(id, f.id);
+    copy_id(id, f.best[0].id);
 err:
     return rc;
 }
@@ -266,10 +294,10 @@ enum br_rc br_slack_find_author(struct br_store *s, const char *name_or_id, stru
     BR_TRY(find_in(s, &users, name, &f, err));
     if (!f.matches) {
         author->is_bot = true;
-        BR_TRY(find_in(s, &bots, name, &f, err));
+        BR_TRY(find_in(s, s->schema_version < 3 ? &old_bots : &bots, name, &f, err));
     }
     BR_TRY(the_one(&f, &users, name, err));
-    copy_key(author->key, f.id);
+    copy_key(author->key, f.best[0].id);
 err:
     return rc;
 }

@@ -6,6 +6,8 @@
 #include "slack_int.h"
 #include "store_core.h"
 
+#include <errno.h>
+
 /* --- Owners --- */
 
 static enum br_rc find_owner(struct br_store *s, const char *sql, uint64_t content_id, enum br_slack_owner_kind kind,
@@ -393,15 +395,37 @@ static enum br_rc take_label(struct salvage *v, sqlite3_stmt *st)
                               domain && strlen(domain) < 256 ? domain : NULL, v->err);
 }
 
-/* Rows until there are no more, or none that can be read. */
-static enum br_rc take_rows(struct salvage *v, const char *sql, enum br_rc (*take)(struct salvage *v, sqlite3_stmt *st))
+/* Rows until there are no more, or none that can be read. *unreadable: why not, when that is no damage. */
+static enum br_rc try_rows(struct salvage *v, const char *sql, enum br_rc (*take)(struct salvage *v, sqlite3_stmt *st),
+                           struct br_err *unreadable)
 {
     sqlite3_stmt *st = NULL;
     enum br_rc rc = BR_OK;
-    if (sqlite3_prepare_v2(v->db, sql, -1, &st, NULL) == SQLITE_OK)
-        while (rc == BR_OK && sqlite3_step(st) == SQLITE_ROW)
+    int r = sqlite3_prepare_v2(v->db, sql, -1, &st, NULL);
+    while (rc == BR_OK && (r == SQLITE_OK || r == SQLITE_ROW)) {
+        r = sqlite3_step(st);
+        if (r == SQLITE_ROW)
             rc = take(v, st);
+    }
+    if (rc == BR_OK && r != SQLITE_DONE)
+        (void)br_sql_fail(v->db, unreadable, NULL, "cannot read what is left of metadata.db");
     sqlite3_finalize(st);
+    return rc;
+}
+
+/* A page that cannot be read twice is lost. To take a row again changes nothing. */
+static enum br_rc take_rows(struct salvage *v, const char *sql, enum br_rc (*take)(struct salvage *v, sqlite3_stmt *st))
+{
+    struct br_slack_salvage before = *v->found;
+    struct br_err why = {0};
+    enum br_rc rc = try_rows(v, sql, take, &why);
+    if (rc == BR_OK && why.rc == BR_E_IO) {
+        why = (struct br_err){0};
+        *v->found = before;
+        rc = try_rows(v, sql, take, &why);
+    }
+    if (rc == BR_OK && why.rc != BR_OK && why.rc != BR_E_CORRUPT && why.rc != BR_E_IO)
+        return br_fail(v->err, why.rc, "%s", why.msg);
     return rc;
 }
 
@@ -410,8 +434,17 @@ enum br_rc br_slack_salvage(struct br_store *s, const char *db_path, struct br_s
     struct salvage v = {.s = s, .found = found, .err = err};
     enum br_rc rc;
     *found = (struct br_slack_salvage){0};
-    if (br_sql_open(s->io, db_path, BR_SQL_READ, &v.db, NULL) != BR_OK)
+    struct br_io_stat st;
+    struct br_err why = {0};
+    rc = br_sql_open(s->io, db_path, BR_SQL_READ, &v.db, &why);
+    if (rc == BR_E_IO) {
+        why = (struct br_err){0};
+        rc = br_sql_open(s->io, db_path, BR_SQL_READ, &v.db, &why);
+    }
+    if (rc == BR_E_CORRUPT || (rc == BR_E_IO && s->io->stat(s->io->ctx, db_path, &st) == -ENOENT))
         return BR_OK;
+    if (rc != BR_OK)
+        return br_fail(err, rc, "%s", why.msg);
     BR_TRY(take_rows(&v, "SELECT name, domain FROM store", take_label));
     BR_TRY(take_rows(&v,
                      "SELECT user_id, team_id, name, real_name, display_name, is_bot, is_deleted, is_stub FROM users"

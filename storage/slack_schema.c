@@ -83,10 +83,15 @@ const char *const br_slack_schema[] = {
     "  DEFERRABLE INITIALLY DEFERRED,"
     " FOREIGN KEY(workspace_id, slot) REFERENCES slots(workspace_id, slot) DEFERRABLE INITIALLY DEFERRED"
     ") STRICT, WITHOUT ROWID",
-    /* The first two answer filters without touching the table. */
+    /* The first two, and those of bots, answer filters without touching the table. */
     "CREATE INDEX messages_by_channel ON message_metadata(workspace_id, channel_id, ts, flags, cls, slot, content_id)",
     "CREATE INDEX messages_by_user ON message_metadata(workspace_id, user_id, channel_id, ts, flags, slot, content_id)"
     " WHERE slot IS NOT NULL",
+    "CREATE INDEX messages_by_bot_id ON message_metadata(workspace_id, bot_id, channel_id, ts, flags, slot, content_id)"
+    " WHERE bot_id IS NOT NULL AND slot IS NOT NULL",
+    "CREATE INDEX messages_by_bot_name"
+    " ON message_metadata(workspace_id, bot_name COLLATE NOCASE, channel_id, ts, flags, slot, content_id)"
+    " WHERE bot_name IS NOT NULL AND slot IS NOT NULL",
     "CREATE INDEX messages_by_ts ON message_metadata(workspace_id, ts)",
     "CREATE INDEX messages_by_thread ON message_metadata(workspace_id, channel_id, thread_ts, ts, reply_count)"
     " WHERE thread_ts IS NOT NULL",

@@ -37,6 +37,28 @@ BR_MUST_USE enum br_rc
 br_slack_compact(struct br_store *s, void *ctx,
                  enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total, struct br_err *err), struct br_err *err);
 
+/* --- Another model (slack_reembed.c). Outside a transaction. --- */
+
+struct br_slack_reembed_report {
+    uint64_t documents; /* with a vector */
+    uint64_t embedded;  /* texts now; equal ones once */
+    uint64_t kept;      /* documents done by a run before, which was stopped */
+    uint64_t threads;   /* to be cut again: passages of theirs are too long for the model */
+};
+struct br_slack_reembed {
+    const char *model_id;
+    uint32_t dim;
+    void *ctx;
+    /* Stored texts to unit vectors of dim floats, deterministic. */
+    enum br_rc (*embed)(void *ctx, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err);
+    bool (*fits)(void *ctx, const char *text, size_t len); /* does a passage fit the model? NULL: all do */
+    enum br_rc (*step)(void *ctx, const char *phase, uint64_t done, uint64_t total, struct br_err *err); /* its error ends it; may be NULL */
+    struct br_slack_reembed_report *report; /* filled as far as it comes */
+};
+/* All vectors are of the new model afterwards, or nothing has changed; what was embedded is kept for the next run. Then there is no checkpoint of
+ * the graph. BR_E_CORRUPT: a text is damaged. */
+BR_MUST_USE enum br_rc br_slack_reembed(struct br_store *s, const struct br_slack_reembed *how, struct br_err *err);
+
 /* --- Repair (slack_repair.c) --- */
 
 enum br_slack_owner_kind { BR_OWNER_NONE, BR_OWNER_TEXT, BR_OWNER_RAW, BR_OWNER_PASSAGE };

@@ -113,6 +113,7 @@ enum br_rc br_sql_open_guarded(const struct br_io *io, const char *path, enum br
     if (r != SQLITE_OK)
         BR_TRY(br_sql_fail(db, err, path, "cannot open"));
     sqlite3_busy_timeout(db, BR_SQL_BUSY_MS);
+    BR_TRY(br_term_counts_install(db, err)); /* before the guard, which lets nobody ask for FTS5's inside; reads nothing of the file */
     harden(db, guard);
     if (mode == BR_SQL_ALONE) { /* first: other pragmas read the file already */
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* a reader writes nothing */
@@ -206,6 +207,46 @@ enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *o
     return rc;
 }
 
+/* The check tells of a page that cannot be read as of any other defect, "...error code=266", with SQLite's code. */
+static int code_in(const char *text)
+{
+    const char *at = strstr(text, "error code=");
+    return at ? (int)(strtol(at + strlen("error code="), NULL, 10) & 0xff) : SQLITE_OK;
+}
+
+enum br_rc br_sql_check(sqlite3 *db, bool quick, const char *path, char problem[256], struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    const char *text = NULL;
+    enum br_rc rc = BR_OK;
+    problem[0] = 0;
+    int r = sqlite3_prepare_v2(db, quick ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)", -1, &st, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(st);
+    if (r == SQLITE_ROW)
+        text = (const char *)sqlite3_column_text(st, 0);
+    if (!text) {
+        struct br_err why = {0};
+        rc = br_sql_fail(db, &why, path, "cannot check");
+        snprintf(problem, 256, "%.255s", sqlite3_errmsg(db));
+        if (rc == BR_E_CORRUPT)
+            rc = BR_OK; /* so damaged that it cannot even be checked */
+        else if (err && err->rc == BR_OK)
+            *err = why;
+    } else if (strcmp(text, "ok") != 0) {
+        snprintf(problem, 256, "%.255s", text);
+        for (char *c = problem; *c; c++)
+            *c = *c == '\n' ? ' ' : *c;
+        int code = code_in(text);
+        if (code == SQLITE_NOMEM)
+            rc = br_fail_nomem(err);
+        else if (code == SQLITE_IOERR)
+            rc = br_fail(err, BR_E_IO, "cannot read %s: %s", path, problem);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
 /* --- Statement cache --- */
 
 static size_t slot_of(const struct br_stmt_cache *c, const char *sql)
@@ -233,9 +274,12 @@ static bool cache_grow(struct br_stmt_cache *c)
 enum br_rc br_stmt_cache_get(struct br_stmt_cache *c, sqlite3 *db, const char *sql, const char *path,
                              sqlite3_stmt **out, struct br_err *err)
 {
-    if (c->n * 2 >= c->alloc && !cache_grow(c))
-        return br_fail_nomem(err);
-    struct br_stmt_entry *e = &c->entries[slot_of(c, sql)];
+    struct br_stmt_entry *e = c->alloc ? &c->entries[slot_of(c, sql)] : NULL; /* what is there needs no memory */
+    if (!(e && e->sql) && c->n * 2 >= c->alloc) {
+        if (!cache_grow(c))
+            return br_fail_nomem(err);
+        e = &c->entries[slot_of(c, sql)];
+    }
     if (e->sql) {
         sqlite3_reset(e->st);
         sqlite3_clear_bindings(e->st);
@@ -285,6 +329,23 @@ enum br_rc br_store_sql_fail(struct br_store *s, struct br_err *err, const char 
     char path[BR_PATH_MAX];
     snprintf(path, sizeof(path), "%s/metadata.db", s->dir);
     return br_sql_fail(s->db, err, path, what);
+}
+
+static const char rollback_sql[] = "ROLLBACK";
+
+enum br_rc br_store_ready_to_end(struct br_store *s, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    return br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, err);
+}
+
+void br_store_end_sql(struct br_store *s)
+{
+    sqlite3_stmt *st;
+    if (sqlite3_get_autocommit(s->db) || br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, NULL) != BR_OK)
+        return;
+    sqlite3_step(st);
+    sqlite3_reset(st);
 }
 
 void br_store_changed_temporary(struct br_store *s)

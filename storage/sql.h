@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "base/io.h"
 #include "index.h"
+#include "term_counts.h"
 
 #include <sqlite3.h>
 
@@ -37,6 +38,17 @@ BR_MUST_USE enum br_rc br_sql_exec(sqlite3 *db, const char *sql, const char *pat
 BR_MUST_USE enum br_rc br_sql_vacuum(sqlite3 *db, const char *path, struct br_err *err);
 /* The first column of the first row; 0 when there is no row. */
 BR_MUST_USE enum br_rc br_sql_int(sqlite3 *db, const char *sql, const char *path, int64_t *out, struct br_err *err);
+
+/* SQLite's own check of the whole file; quick: without indexes against their tables. What it finds is no error: problem (256 bytes) tells, in one
+ * line, and is "" when the file is sound. An error is what says nothing of the file: no memory, a read that failed, somebody else's lock. */
+BR_MUST_USE enum br_rc br_sql_check(sqlite3 *db, bool quick, const char *path, char problem[256], struct br_err *err);
+
+/* --- term_counts.c --- */
+/* Gives a connection the FTS5 function term_counts(table, ?), to be selected from a MATCH: each row is added to what is bound. */
+BR_MUST_USE enum br_rc br_term_counts_install(sqlite3 *db, struct br_err *err);
+void br_term_counts_bind(sqlite3_stmt *st, int i, struct br_term_counts *c); /* borrowed until the reset */
+/* The same, to learn at the first row how rare the phrases are. */
+void br_term_rarity_bind(sqlite3_stmt *st, int i, struct br_term_rarity *r);
 
 /* Prepared statements by the address of their SQL text. */
 struct br_stmt_cache {

@@ -165,6 +165,8 @@ static enum br_rc has_store(struct br_store *s, const char *path, bool *has, str
         return rc;
     rc = look_for_store(s, path, has, err);
     sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL); /* of a snapshot: nothing can be lost */
+    if (rc == BR_OK && !sqlite3_get_autocommit(s->db))
+        rc = br_sql_exec(s->db, "ROLLBACK", path, err);
     return rc;
 }
 
@@ -244,7 +246,7 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     sqlite3_stmt *st;
     enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db,
                                       "SELECT workspace_id, uuid, generation, content_tail, vector_tail, last_seq,"
-                                      " ckpt_file, ckpt_seq, model_id, dim, name, domain, next_content_id FROM store",
+                                      " ckpt_file, ckpt_seq, model_id, dim, name, domain, next_content_id, commits FROM store",
                                       s->dir, &st, err);
     if (rc != BR_OK)
         return rc;
@@ -268,6 +270,8 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     info->content_tail = (uint64_t)content_tail;
     info->vector_tail = (uint64_t)vector_tail;
     info->last_seq = (uint64_t)sqlite3_column_int64(st, 5);
+    info->next_content_id = (uint64_t)next_id;
+    info->commits = (uint64_t)sqlite3_column_int64(st, 13);
     copy_column(st, 6, info->ckpt_file, sizeof(info->ckpt_file));
     info->ckpt_seq = (uint64_t)sqlite3_column_int64(st, 7);
     if (!br_checkpoint_name_ok(info->ckpt_file)) { /* no other file is a checkpoint, whatever a damaged row says */
@@ -278,9 +282,13 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
     info->dim = (uint32_t)dim;
     copy_column(st, 10, info->name, sizeof(info->name));
     copy_column(st, 11, info->domain, sizeof(info->domain));
-    bool another = sqlite3_step(st) == SQLITE_ROW;
+    r = sqlite3_step(st); /* also tells of a column that found no memory */
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_store_sql_fail(s, err, "cannot read the store's row of");
     sqlite3_reset(st);
-    if (another)
+    if (rc != BR_OK)
+        return rc;
+    if (r == SQLITE_ROW)
         return br_fail(err, BR_E_CORRUPT, "%s/metadata.db holds more than one workspace: restore it from a backup", s->dir);
     if (next_content_id)
         *next_content_id = (uint64_t)next_id;
@@ -297,9 +305,13 @@ static enum br_rc read_state(struct br_store *s, struct br_store_info *info, uin
 static enum br_rc go_over(struct br_store *s, const struct br_store_info *info, struct br_err *err)
 {
     enum br_rc rc;
+    uint32_t dim = s->dim;
+    s->dim = info->dim; /* a reembed changes it with the generation */
     BR_TRY(br_store_open_logs(s, info->generation, err));
     BR_TRY(check_tails(s, info, err));
 err:
+    if (s->generation != info->generation)
+        s->dim = dim;
     return rc;
 }
 
@@ -337,6 +349,7 @@ static enum br_rc open_named_logs(struct br_store *s, struct br_store_info *info
             enum br_rc rc = read_state(s, info, NULL, err);
             if (rc != BR_OK)
                 return rc;
+            s->dim = info->dim;
             if (info->generation != tried)
                 continue;
         }

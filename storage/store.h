@@ -33,7 +33,9 @@ struct br_store_info {
     uint64_t generation;                              /* of the logs */
     uint64_t content_tail;                            /* bytes */
     uint64_t vector_tail;                             /* slots, gaps included */
+    uint64_t next_content_id;                         /* those below exist or existed */
     uint64_t last_seq;                                /* newest journal row, 0 none */
+    uint64_t commits;                                 /* that changed neither content nor slots: with generation and last_seq the state */
     uint64_t ckpt_seq;                                /* journal sequence of the valid checkpoint, 0 none */
     char ckpt_file[64];                               /* its name in the directory, "" none */
     uint64_t bytes_metadata, bytes_content, bytes_vectors, bytes_graph;

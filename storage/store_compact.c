@@ -7,6 +7,8 @@
  * after it, the old ones are. Readers with a snapshot from before keep their open files, others go over with their
  * next snapshot (store.c).
  *
+ * A move to another model (slack_reembed.c) is the same, but for where the new vectors come from: then model and dimension flip with the rest.
+ *
  * Records keep their ids and their order, so that a record's offset grows with its id. Slots are given out anew in the
  * order the caller names; the graph and whatever else knows slots starts over. The journal ends as one row that
  * accounts for all of both logs. */
@@ -69,11 +71,12 @@ static enum br_rc check_space(struct compaction *c, struct br_err *err)
     if (rc != BR_OK || !io->space)
         return rc;
     int64_t space = io->space(io->ctx, c->s->dir);
-    uint64_t need = bytes + c->how->n_slots * c->s->vectors.stride + c->info.bytes_metadata + 4 * BR_LOG_PAGE;
+    size_t stride = c->how->model_id ? (size_t)c->how->dim * 4 : c->s->vectors.stride;
+    uint64_t need = bytes + c->how->n_slots * stride + c->info.bytes_metadata + 4 * BR_LOG_PAGE;
     if (space >= 0 && (uint64_t)space < need)
         return br_fail(err, BR_E_NOSPC,
-                       "compacting %s needs %llu MB of free space, there are %llu MB: make room and run it again",
-                       c->s->dir, (unsigned long long)(need >> 20) + 1, (unsigned long long)(uint64_t)space >> 20);
+                       "%s %s needs %llu MB of free space, there are %llu MB: make room and run it again",
+                       c->how->model_id ? "reembedding" : "compacting", c->s->dir, (unsigned long long)(need >> 20) + 1, (unsigned long long)(uint64_t)space >> 20);
     return BR_OK;
 }
 
@@ -101,6 +104,10 @@ static enum br_rc make_logs(struct compaction *c, struct br_err *err)
     BR_TRY(make_log(s, "content", generation, &id, path, err));
     BR_TRY(br_content_log_open(&c->content, s->io, path, true, &id, err));
     id = br_store_log_identity(s, BR_LOG_VECTORS, generation);
+    if (c->how->model_id) {
+        id.dim = c->how->dim;
+        id.stride = (uint64_t)id.dim * 4;
+    }
     BR_TRY(make_log(s, "vectors", generation, &id, path, err));
     BR_TRY(br_vector_log_open(&c->vectors, s->io, path, true, &id, err));
     br_content_log_begin(&c->content, BR_LOG_HEADER);
@@ -179,6 +186,24 @@ static enum br_rc load_slot(struct compaction *c, uint64_t slot, struct moved_sl
     return rc;
 }
 
+/* The new row of an old slot; out->checksum becomes its own. */
+static enum br_rc load_row(struct compaction *c, uint64_t old, struct moved_slot *slot, float *row, struct br_err *err)
+{
+    bool ok;
+    enum br_rc rc;
+    BR_TRY(load_slot(c, old, slot, err));
+    if (c->how->model_id) {
+        BR_TRY(c->how->vector(c->how->ctx, slot->content_id, row, err));
+        slot->checksum = br_vector_checksum(row, c->how->dim);
+        return BR_OK;
+    }
+    BR_TRY(br_vector_log_read(&c->s->vectors, old, slot->checksum, row, &ok, err));
+    if (!ok)
+        rc = run_repair(c->s, "slot", old, err);
+err:
+    return rc;
+}
+
 /* n rows from slot `first` on, and zeros up to the end of the page after the last ones. */
 static enum br_rc write_rows(struct compaction *c, XXH3_state_t *sum, char *rows, size_t n, uint64_t first,
                              struct br_err *err)
@@ -203,13 +228,7 @@ static enum br_rc copy_rows(struct compaction *c, XXH3_state_t *sum, char *rows,
     size_t stride = c->vectors.stride, fit = BR_MAX(ROWS_BYTES / stride, (size_t)1), n = 0;
     enum br_rc rc = BR_OK;
     for (size_t i = 0; i < c->how->n_slots; i++) {
-        uint64_t old = c->how->slots[i];
-        bool ok;
-        BR_TRY(load_slot(c, old, &c->slots[i], err));
-        BR_TRY(br_vector_log_read(&c->s->vectors, old, c->slots[i].checksum, (float *)(void *)(rows + n * stride), &ok,
-                                  err));
-        if (!ok)
-            BR_TRY(run_repair(c->s, "slot", old, err));
+        BR_TRY(load_row(c, c->how->slots[i], &c->slots[i], (float *)(void *)(rows + n * stride), err));
         if (++n == fit || i + 1 == c->how->n_slots) {
             BR_TRY(write_rows(c, sum, rows, n, i + 1 - n, err));
             n = 0;
@@ -344,13 +363,19 @@ static enum br_rc write_journal(struct compaction *c, uint64_t seq, uint64_t con
     BR_TRY(br_store_stmt(
         c->s,
         "UPDATE store SET generation = ?2, content_tail = ?3, vector_tail = ?4, last_seq = ?5, ckpt_file = NULL,"
-        " ckpt_seq = 0, prev_ckpt_file = NULL, prev_ckpt_seq = 0 WHERE workspace_id = ?1",
+        " ckpt_seq = 0, prev_ckpt_file = NULL, prev_ckpt_seq = 0, model_id = ifnull(?6, model_id), dim = ifnull(?7, dim)"
+        " WHERE workspace_id = ?1",
         &st, err));
     sqlite3_bind_int64(st, 2, (int64_t)(c->s->generation + 1));
     sqlite3_bind_int64(st, 3, (int64_t)content_tail);
     sqlite3_bind_int64(st, 4, (int64_t)c->how->n_slots);
     sqlite3_bind_int64(st, 5, (int64_t)seq);
-    BR_TRY(br_store_step_done(c->s, st, "cannot compact", err));
+    if (c->how->model_id) {
+        sqlite3_bind_text(st, 6, c->how->model_id, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(st, 7, c->how->dim);
+    }
+    rc = br_store_step_done(c->s, st, "cannot compact", err);
+    sqlite3_clear_bindings(st);
 err:
     return rc;
 }
@@ -362,6 +387,8 @@ static enum br_rc flip(struct compaction *c, struct br_err *err)
     BR_TRY(br_store_begin(c->s, err));
     BR_TRY(move_slots(c, seq, err));
     BR_TRY(move_content(c, err));
+    if (c->how->also)
+        BR_TRY(c->how->also(c->how->ctx, c->s, err));
     BR_TRY(write_journal(c, seq, content_tail, err));
     return br_store_commit(c->s, NULL, err);
 err:
@@ -398,6 +425,8 @@ enum br_rc br_store_compact(struct br_store *s, const struct br_compaction *how,
     uint64_t old = s->generation;
     if (s->mode != BR_STORE_WRITE || s->poisoned || s->txn.open)
         return br_fail(err, BR_E_USAGE, "the workspace %s is not open for writing", s->dir);
+    if (how->model_id && (strlen(how->model_id) > 64 || how->dim < 1 || how->dim > BR_DIM_MAX))
+        return br_fail(err, BR_E_USAGE, "a model's id has at most 64 characters, vectors 1 to %d dimensions", BR_DIM_MAX);
     enum br_rc rc = br_store_read_begin(s, err);
     if (rc != BR_OK)
         return rc;
@@ -411,6 +440,7 @@ enum br_rc br_store_compact(struct br_store *s, const struct br_compaction *how,
         s->content = c.content;
         s->vectors = c.vectors;
         s->generation = old + 1;
+        s->dim = how->model_id ? how->dim : s->dim;
     } else {
         br_content_log_close(&c.content);
         br_vector_log_close(&c.vectors);

@@ -9,7 +9,7 @@
 
 #define BR_PATH_MAX 4096
 #define BR_STORE_APPLICATION_ID 0x42726431 /* "Brd1" */
-#define BR_STORE_USER_VERSION 2 /* of the schema; see store_migrate.c */
+#define BR_STORE_USER_VERSION 3 /* of the schema; see store_migrate.c */
 #define BR_STORE_USER_VERSION_MAX 1000 /* no version from a file is believed past it: that is damage, for repair */
 #define BR_REGISTRY_APPLICATION_ID 0x42725231 /* "BrR1" */
 
@@ -45,6 +45,10 @@ struct br_store {
     unsigned read_depth;
     struct br_txn txn;
 };
+
+/* Whatever transaction or snapshot is open on the connection ends, undone. Made ready before one begins: ending must not need memory. */
+BR_MUST_USE enum br_rc br_store_ready_to_end(struct br_store *s, struct br_err *err);
+void br_store_end_sql(struct br_store *s);
 
 bool br_workspace_id_ok(const char *id);
 /* dir + "/" + name into out; BR_E_TOOBIG when it does not fit. */

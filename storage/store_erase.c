@@ -7,7 +7,7 @@
  *   2  no reader has an older snapshot: it could still ask for the bytes         br_store_quiesce
  *   3  bytes of records and rows zeroed, both logs synced                        br_store_erase_logs
  *   4  a checkpoint of the graph without their codes; the older ones removed, as is what repair
- *      kept of a damaged metadata.db
+ *      kept of a damaged metadata.db, and what a stopped reembed has done
  *   5  their rows deleted, metadata.db written anew: SQLite zeroes what it
  *      frees, but not the copies it leaves when it moves rows between pages      br_store_erase_rows, _vacuum
  *   6  the write-ahead log emptied                                              br_store_quiesce
@@ -18,6 +18,7 @@
  * power fail just then and the device ruin the sector, `repair` mends them: vectors from text, text from raw forms.
  *
  * Outside the promise: file systems that copy on write, and what a drive keeps of overwritten blocks. */
+#include "reembed_log.h"
 #include "store_core.h"
 #include "store_upkeep.h"
 
@@ -235,6 +236,33 @@ enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err)
     return rc;
 }
 
+struct removing {
+    struct br_store *s;
+    struct br_err *err;
+    enum br_rc rc;
+};
+
+static int remove_reembed(void *arg, const char *name)
+{
+    struct removing *r = arg;
+    char path[BR_PATH_MAX];
+    if (strncmp(name, BR_REEMBED_PREFIX, strlen(BR_REEMBED_PREFIX)) != 0)
+        return 0;
+    r->rc = br_path(path, r->s->dir, name, r->err);
+    int e = r->rc == BR_OK ? r->s->io->unlink(r->s->io->ctx, path) : 0;
+    if (e < 0 && e != -ENOENT)
+        r->rc = br_fail_errno(r->err, -e, "cannot remove %s", path);
+    return r->rc != BR_OK;
+}
+
+/* Vectors of the dead may be among them. */
+enum br_rc br_store_drop_reembeds(struct br_store *s, struct br_err *err)
+{
+    struct removing r = {.s = s, .err = err};
+    int e = s->io->list(s->io->ctx, s->dir, remove_reembed, &r);
+    return e < 0 ? br_fail_errno(err, -e, "cannot list %s", s->dir) : r.rc;
+}
+
 enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err)
 {
     static const char *const names[] = {"metadata.db.damaged", "metadata.db.damaged-wal", "metadata.db.damaged-shm"};
@@ -246,6 +274,7 @@ enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err)
         if (r < 0 && r != -ENOENT)
             BR_TRY(br_fail_errno(err, -r, "cannot remove %s", path));
     }
+    BR_TRY(br_store_drop_reembeds(s, err));
 err:
     return rc;
 }

@@ -32,7 +32,17 @@ static const char *const to_2[] = {
     NULL,
 };
 
-static const struct step steps[] = {{.sql = to_2}};
+/* 2 -> 3: what bots wrote is found without going through all messages. */
+static const char *const to_3[] = {
+    "CREATE INDEX messages_by_bot_id ON message_metadata(workspace_id, bot_id, channel_id, ts, flags, slot, content_id)"
+    " WHERE bot_id IS NOT NULL AND slot IS NOT NULL",
+    "CREATE INDEX messages_by_bot_name"
+    " ON message_metadata(workspace_id, bot_name COLLATE NOCASE, channel_id, ts, flags, slot, content_id)"
+    " WHERE bot_name IS NOT NULL AND slot IS NOT NULL",
+    NULL,
+};
+
+static const struct step steps[] = {{.sql = to_2}, {.sql = to_3}};
 _Static_assert(BR_COUNT(steps) == BR_STORE_USER_VERSION - 1, "one step a version");
 
 static enum br_rc run_step(sqlite3 *db, const struct step *step, const char *path, struct br_err *err)

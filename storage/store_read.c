@@ -2,6 +2,7 @@
  *
  * A record or row is looked at only because a row of SQLite names it, and believed only when it agrees with the
  * checksum there. Bytes no row names are never read. */
+#include "reembed_log.h"
 #include "store_core.h"
 
 #include <fcntl.h>
@@ -14,11 +15,13 @@
 static enum br_rc begin_snapshot(struct br_store *s, struct br_err *err)
 {
     struct br_store_info info;
-    enum br_rc rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
+    enum br_rc rc = br_store_ready_to_end(s, err);
+    if (rc == BR_OK)
+        rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
     if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
         rc = br_store_state(s, &info, NULL, err);
-    if (rc != BR_OK && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    if (rc != BR_OK)
+        br_store_end_sql(s);
     return rc;
 }
 
@@ -44,8 +47,8 @@ enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err)
 void br_store_read_end(struct br_store *s)
 {
     BR_ASSERT(s->read_depth > 0);
-    if (--s->read_depth == 0 && !s->txn.open && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL); /* nothing was written: it cannot lose anything */
+    if (--s->read_depth == 0 && !s->txn.open)
+        br_store_end_sql(s); /* nothing was written: it cannot lose anything */
 }
 
 static uint64_t file_bytes(const struct br_store *s, const char *name)
@@ -360,7 +363,7 @@ err:
 
 struct sweep {
     struct br_store *s;
-    char now[64], before[64];
+    char now[64], before[64], moved[64]; /* moved: of a reembed to the model that is in use: it is done */
 };
 
 /* A log of another generation: what a compaction made and did not live to name, or named and did not live to follow up. */
@@ -376,7 +379,8 @@ static int sweep_entry(void *arg, const char *name)
     char path[BR_PATH_MAX];
     bool graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
     bool copy = strncmp(name, "backup-", 7) == 0; /* one that is under way notices, and starts over (backup.c) */
-    if ((graph || copy || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
+    bool moved = *w->moved && strcmp(name, w->moved) == 0;
+    if ((graph || copy || moved || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
         w->s->io->unlink(w->s->io->ctx, path);
     return 0;
 }
@@ -397,6 +401,9 @@ bool br_store_settled(struct br_store *s)
 void br_store_sweep(struct br_store *s)
 {
     struct sweep w = {.s = s};
+    struct br_store_info info;
+    if (br_store_state(s, &info, NULL, NULL) == BR_OK)
+        br_reembed_log_name(info.model_id, w.moved);
     if (br_store_settled(s) && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
         s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
 }

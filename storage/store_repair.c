@@ -21,28 +21,46 @@
 
 static enum br_rc check_database(struct br_store *s, struct br_err *err)
 {
-    sqlite3_stmt *st = NULL;
-    enum br_rc rc = BR_OK;
-    int r = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_step(st);
-    const char *text = r == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
-    if (!text || strcmp(text, "ok") != 0)
-        rc = br_fail(err, BR_E_CORRUPT, "%s/metadata.db: %s", s->dir, text ? text : sqlite3_errmsg(s->db));
-    sqlite3_finalize(st);
+    char problem[256], path[BR_PATH_MAX];
+    struct br_err first = {0};
+    enum br_rc rc;
+    BR_TRY(br_path(path, s->dir, "metadata.db", err));
+    rc = br_sql_check(s->db, false, path, problem, &first);
+    if (rc == BR_E_IO) /* a page that cannot be read twice is lost, and making all anew is then what is left */
+        rc = br_sql_check(s->db, false, path, problem, &first) == BR_OK ? BR_OK : BR_E_CORRUPT;
+    if (rc == BR_OK && problem[0])
+        rc = BR_E_CORRUPT;
+    if (rc == BR_E_CORRUPT)
+        return br_fail(err, rc, "%s: %s", path, problem);
+    if (rc != BR_OK)
+        return br_fail(err, rc, "%s", first.msg);
+err:
     return rc;
 }
 
 /* Is the file as its header should say, and long enough? */
-static bool is_usable(struct br_store *s, const char *path, const struct br_log_identity *id, uint64_t end)
+static enum br_rc look_at_log(struct br_store *s, const char *path, const struct br_log_identity *id, uint64_t end, bool *usable,
+                              struct br_err *err)
 {
     struct br_log log;
-    bool covers = false;
-    if (br_log_open(&log, s->io, path, false, id, NULL) != BR_OK)
-        return false;
-    bool ok = br_log_covers(&log, BR_LOG_HEADER, end - BR_LOG_HEADER, &covers, NULL) == BR_OK && covers;
+    *usable = false;
+    enum br_rc rc = br_log_open(&log, s->io, path, false, id, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = br_log_covers(&log, BR_LOG_HEADER, end - BR_LOG_HEADER, usable, err);
     br_log_close(&log);
-    return ok;
+    return rc;
+}
+
+/* Not when it could not be looked at, unless a second look fails, too: then it is a bad sector. */
+static enum br_rc is_usable(struct br_store *s, const char *path, const struct br_log_identity *id, uint64_t end, bool *usable,
+                            struct br_err *err)
+{
+    struct br_err first = {0};
+    enum br_rc rc = look_at_log(s, path, id, end, usable, &first);
+    if (rc == BR_E_IO)
+        rc = look_at_log(s, path, id, end, usable, NULL) == BR_OK ? BR_OK : first.sys_errno == EIO ? BR_E_CORRUPT : BR_E_IO;
+    return rc == BR_E_CORRUPT || rc == BR_OK ? BR_OK : br_fail(err, rc, "%s", first.msg);
 }
 
 static enum br_rc mend_log(struct br_store *s, enum br_log_kind kind, uint64_t generation, uint64_t end, bool *mended,
@@ -54,8 +72,10 @@ static enum br_rc mend_log(struct br_store *s, enum br_log_kind kind, uint64_t g
     snprintf(name, sizeof(name), "%s.%llu", kind == BR_LOG_CONTENT ? "content" : "vectors",
              (unsigned long long)generation);
     BR_TRY(br_path(path, s->dir, name, err));
-    *mended = !is_usable(s, path, &id, end);
-    if (!*mended)
+    bool usable;
+    BR_TRY(is_usable(s, path, &id, end, &usable, err));
+    *mended = !usable;
+    if (usable)
         return BR_OK;
     BR_TRY(br_log_mend(s->io, path, &id, end, err));
     int r = s->io->sync_dir(s->io->ctx, s->dir);
@@ -115,8 +135,12 @@ static enum br_rc is_content_ok(struct br_store *s, sqlite3_stmt *st, bool *ok, 
     enum br_rc rc = br_content_ref_of(s, st, 1, &ref, NULL);
     if (rc == BR_OK)
         rc = br_content_log_read(&s->content, &ref, &bytes, NULL);
+    if (rc == BR_E_IO)
+        rc = br_content_log_read(&s->content, &ref, &bytes, NULL); /* once may be chance */
     *ok = rc == BR_OK;
-    return rc == BR_E_NOMEM ? br_fail_nomem(err) : BR_OK; /* a bad sector is damage, too */
+    if (rc == BR_E_NOMEM || rc == BR_E_NOSPC)
+        return br_fail(err, rc, "cannot read the content of %s: %s", s->dir, br_rc_text(rc));
+    return BR_OK; /* a bad sector is damage, too */
 }
 
 static enum br_rc is_slot_ok(struct br_store *s, sqlite3_stmt *st, bool *ok, struct br_err *err)
@@ -124,9 +148,11 @@ static enum br_rc is_slot_ok(struct br_store *s, sqlite3_stmt *st, bool *ok, str
     float vector[BR_DIM_MAX];
     (void)err;
     *ok = false;
-    if (br_vector_log_read(&s->vectors, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1),
-                           vector, ok, NULL) != BR_OK)
-        *ok = false;
+    enum br_rc rc = BR_E_IO;
+    for (int i = 0; i < 2 && rc == BR_E_IO; i++)
+        rc = br_vector_log_read(&s->vectors, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1), vector, ok,
+                                NULL);
+    *ok &= rc == BR_OK;
     return BR_OK;
 }
 
@@ -208,23 +234,35 @@ enum br_rc br_store_lock(const struct br_io *io, const char *dir, int *fd, struc
 
 struct scan {
     struct br_log log;
-    char *record;
-    size_t alloc;
+    char *window; /* n bytes of the file, from offset */
+    size_t alloc, n;
+    uint64_t offset;
+    const char *record; /* what is at `at`, in the window */
     uint64_t at, damaged;
     bool in_damage;
 };
 
+/* n bytes at `at`, which are in the file. */
 static enum br_rc read_at(struct scan *c, size_t n, struct br_err *err)
 {
-    if (n > c->alloc) {
-        size_t alloc = BR_MAX(n, (size_t)65536);
-        char *p = realloc(c->record, alloc);
-        if (!p)
-            return br_fail_nomem(err);
-        c->record = p;
-        c->alloc = alloc;
+    if (c->at < c->offset || c->at + n > c->offset + c->n) {
+        size_t want = (size_t)BR_MIN(BR_MAX((uint64_t)n, (uint64_t)COPY_BYTES), c->log.size - c->at);
+        if (want > c->alloc) {
+            char *p = realloc(c->window, want);
+            if (!p)
+                return br_fail_nomem(err);
+            c->window = p;
+            c->alloc = want;
+        }
+        c->n = 0;
+        enum br_rc rc = br_log_read(&c->log, c->window, want, c->at, err);
+        if (rc != BR_OK)
+            return rc;
+        c->offset = c->at;
+        c->n = want;
     }
-    return br_log_read(&c->log, c->record, n, c->at, err);
+    c->record = c->window + (c->at - c->offset);
+    return BR_OK;
 }
 
 static void not_a_record(struct scan *c)
@@ -278,7 +316,7 @@ enum br_rc br_store_scan_content(const struct br_io *io, const char *path,
     *damaged += c.damaged;
 err:
     br_log_close(&c.log);
-    free(c.record);
+    free(c.window);
     return rc;
 }
 

@@ -25,8 +25,10 @@ BR_MUST_USE enum br_rc br_store_erase_logs(struct br_store *s, struct br_err *er
 BR_MUST_USE enum br_rc br_store_clear_checkpoint(struct br_store *s, struct br_err *err);
 /* Forgets the checkpoint before the current one, and removes every graph file but that. */
 BR_MUST_USE enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err);
-/* Removes what repair kept of a damaged metadata.db: nobody can tell what is in it. */
+/* Removes what repair kept of a damaged metadata.db, since nobody can tell what is in it, and the vectors a stopped reembed left. */
 BR_MUST_USE enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err);
+/* Removes what stopped reembeds left, whatever the model. */
+BR_MUST_USE enum br_rc br_store_drop_reembeds(struct br_store *s, struct br_err *err);
 /* Removes the rows of dead records and slots (their hashes tell something too). Only when the current checkpoint, if
  * there is one, knows that they are dead. */
 BR_MUST_USE enum br_rc br_store_erase_rows(struct br_store *s, struct br_err *err);
@@ -47,6 +49,11 @@ struct br_compaction {
     void *ctx;
     enum br_rc (*step)(void *ctx, uint64_t done, uint64_t total,
                        struct br_err *err); /* its error ends it; may be NULL */
+    /* To another model: its id, else NULL; then every vector is new. */
+    const char *model_id;
+    uint32_t dim;
+    enum br_rc (*vector)(void *ctx, uint64_t content_id, float *out, struct br_err *err);
+    enum br_rc (*also)(void *ctx, struct br_store *s, struct br_err *err); /* in the transaction of the flip; may be NULL */
 };
 /* Copies what lives to a new generation of both logs and goes over to it. Fails without a change: BR_E_NOSPC told
  * beforehand where the file system says how much is free, BR_E_CORRUPT when something live is damaged. There is no

@@ -156,19 +156,16 @@ err:
 }
 
 /* SQLite's own check. Damage that keeps it from running is damage as well. */
-static void verify_metadata(struct verify *v)
+static enum br_rc verify_metadata(struct verify *v, struct br_err *err)
 {
-    sqlite3_stmt *st = NULL;
-    const char *text = NULL;
-    const char *sql = v->deep ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)";
-    int r = sqlite3_prepare_v2(v->s->db, sql, -1, &st, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_step(st);
-    if (r == SQLITE_ROW)
-        text = (const char *)sqlite3_column_text(st, 0);
-    if (!text || strcmp(text, "ok") != 0)
-        problem(v, &v->report->corrupt, "%s/metadata.db: %s", v->s->dir, text ? text : sqlite3_errmsg(v->s->db));
-    sqlite3_finalize(st);
+    char found[256], path[BR_PATH_MAX];
+    enum br_rc rc;
+    BR_TRY(br_path(path, v->s->dir, "metadata.db", err));
+    BR_TRY(br_sql_check(v->s->db, !v->deep, path, found, err));
+    if (found[0])
+        problem(v, &v->report->corrupt, "%s: %s", path, found);
+err:
+    return rc;
 }
 
 enum br_rc br_store_verify(struct br_store *s, bool deep, struct br_store_report *report, struct br_err *err)
@@ -181,7 +178,7 @@ enum br_rc br_store_verify(struct br_store *s, bool deep, struct br_store_report
     if (rc != BR_OK)
         return rc;
     BR_TRY(br_store_state(s, &v.info, NULL, err));
-    verify_metadata(&v);
+    BR_TRY(verify_metadata(&v, err));
     BR_TRY(verify_tails(&v, err));
     BR_TRY(each(&v, &s->content.log, v.info.content_tail,
                 "SELECT content_id, offset, length, hash FROM content WHERE workspace_id = ?1 AND dead = 0"

@@ -348,6 +348,7 @@ static void message_commands_answer_in_their_shape(void **state)
         {"top", "--json", "-n", "1"},
         {"thread", "C0TINY001:1704103200.000100", "--json"},
         {"context", "C0TINY001:1704103200.000100", "--json", "-C", "1"},
+        {"similar", "C0TINY001:1704103200.000100", "--json", "-n", "2"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct outcome o = run_args("home", NULL, CASES[i]);
@@ -374,6 +375,71 @@ static void message_commands_answer_in_their_shape(void **state)
     assert_error(&o, 1);
     done(&o);
     o = RUN("home", "channel", "general", "--after", "2030-01");
+    assert_error(&o, 1);
+    done(&o);
+}
+
+static void pages_go_on_behind_a_cursor(void **state)
+{
+    (void)state;
+    static const char *const COMMANDS[][2] = {{"channel", "general"}, {"search", "after:2001"}};
+    for (size_t c = 0; c < 2; c++) {
+        const char *list = c ? "hits" : "messages";
+        struct outcome o = RUN("home", COMMANDS[c][0], COMMANDS[c][1], "--json", "-n", "3");
+        assert_done(&o);
+        json_t *all = document(&o), *pages = json_array();
+        char cursor[256] = "";
+        done(&o);
+        for (size_t i = 0; i < json_array_size(at(all, list)); i++) {
+            const char *const args[8] = {COMMANDS[c][0], COMMANDS[c][1], "--json", "-n1", *cursor ? "--cursor" : NULL, *cursor ? cursor : NULL};
+            o = run_args("home", NULL, args);
+            assert_done(&o);
+            json_t *page = document(&o), *next = json_object_get(page, "next_cursor");
+            json_array_extend(pages, at(page, list));
+            snprintf(cursor, sizeof(cursor), "%s", json_is_string(next) ? json_string_value(next) : "");
+            json_decref(page);
+            done(&o);
+        }
+        assert_true(json_array_size(pages) > 1);
+        assert_true(json_equal(pages, at(all, list)));
+        json_decref(all);
+        json_decref(pages);
+        o = RUN("home", COMMANDS[c][0], COMMANDS[c][1], "--cursor", "soon");
+        assert_error(&o, 2);
+        done(&o);
+    }
+}
+
+static void activity_and_digest_answer_in_their_shape(void **state)
+{
+    (void)state;
+    struct outcome o = RUN("home", "activity", "--by", "channel", "--json");
+    assert_done(&o);
+    json_t *j = document(&o), *row = json_array_get(at(j, "activity"), 0);
+    assert_string(j, "by", "channel");
+    static const char *const NUMBERS[] = {"messages", "threads", "reactions", "people"};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(json_is_integer(at(row, NUMBERS[i])));
+    json_decref(j);
+    done(&o);
+    o = RUN("home", "digest", "--week", "2024-W01", "--json");
+    assert_done(&o);
+    j = document(&o);
+    assert_string(j, "week", "2024-W01");
+    assert_true(number(at(j, "totals"), "messages") > 0);
+    static const char *const LISTS[] = {"most_reacted", "busiest_threads", "new_channels", "users", "channels"};
+    for (size_t i = 0; i < 5; i++)
+        assert_true(json_is_array(at(j, LISTS[i])));
+    json_decref(j);
+    done(&o);
+    o = RUN("home", "digest");
+    assert_done(&o);
+    assert_non_null(strstr(o.out, "Most active people"));
+    done(&o);
+    o = RUN("home", "digest", "--week", "2024-01");
+    assert_error(&o, 2);
+    done(&o);
+    o = RUN("home", "digest", "--week", "1999-W01");
     assert_error(&o, 1);
     done(&o);
 }
@@ -632,6 +698,8 @@ int main(void)
         cmocka_unit_test(search_answers_in_its_shape),
         cmocka_unit_test(search_batch_answers_line_by_line),
         cmocka_unit_test(message_commands_answer_in_their_shape),
+        cmocka_unit_test(pages_go_on_behind_a_cursor),
+        cmocka_unit_test(activity_and_digest_answer_in_their_shape),
         cmocka_unit_test(nothing_in_a_message_reaches_the_terminal_as_a_command),
         cmocka_unit_test(status_and_verify_answer_in_their_shape),
         cmocka_unit_test(upkeep_commands_answer_in_their_shape),

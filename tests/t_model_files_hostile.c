@@ -212,10 +212,10 @@ static void other_poolings_are_refused(void **state)
 {
     (void)state;
     static const char *const OTHERS[] = {
-        "{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":false}",
+        "{\"pooling_mode_max_tokens\":true,\"pooling_mode_mean_tokens\":false}",
         "{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}",
         "{\"pooling_mode_mean_tokens\":false}",
-        "{\"pooling_mode\":\"cls\"}",
+        "{\"pooling_mode\":\"lasttoken\"}",
         "[]",
         "no JSON",
     };

@@ -131,11 +131,13 @@ static inline enum br_rc collect(void *ctx, const struct br_slack_view *v, struc
         br_buf_free(&list);                      \
     } while (0)
 
+/* Documents of a kind that match. */
 static inline size_t hits(struct br_store *s, const char *match, enum br_doc_kind kind)
 {
-    struct br_keyword_hit out[64];
-    size_t n = 0;
-    OK(br_slack_keyword(s, match, kind, NULL, 64, out, &n, err));
+    struct br_term_counts counts;
+    OK(br_slack_keyword(s, match, kind, NULL, &counts, err));
+    size_t n = counts.n_rows;
+    br_term_counts_free(&counts);
     return n;
 }
 

@@ -9,6 +9,7 @@ static char dir[400], dir2[400];
 /* An I/O table that does what the test says. */
 static struct {
     int sync_error, allocate_error, write_error; /* positive errno, 0 none */
+    int64_t given_back; /* bytes that a file still had when its size was asked */
     int syncs;
     char order[512];
 } fault;
@@ -33,6 +34,11 @@ static ssize_t f_pwrite(void *ctx, int fd, const void *buf, size_t n, int64_t of
     note("write");
     return fault.write_error ? -fault.write_error : br_io_posix.pwrite(ctx, fd, buf, n, offset);
 }
+static int64_t f_size(void *ctx, int fd)
+{
+    int64_t size = br_io_posix.size(ctx, fd);
+    return size < 0 ? size : size + fault.given_back;
+}
 
 static struct br_io faulty(void)
 {
@@ -40,6 +46,7 @@ static struct br_io faulty(void)
     io.sync = f_sync;
     io.allocate = f_allocate;
     io.pwrite = f_pwrite;
+    io.size = f_size;
     memset(&fault, 0, sizeof(fault));
     return io;
 }
@@ -152,6 +159,30 @@ static void torn_tail_is_ignored(void **state)
     verify_into(&r);
     assert_string_equal(r.first_problem, "");
     assert_int_equal(r.slots_live, 4);
+}
+
+/* A writer takes space behind its tail and gives it back at any time, also between a reader's look at the size and its reading. */
+static void space_given_back_during_verify_is_no_damage(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    struct br_store *s;
+    struct br_store_info info;
+    struct br_store_report r;
+    struct br_io io = faulty();
+    three_messages();
+    OK(br_store_open(&io, dir, BR_STORE_READ, &s, &err));
+    OK(br_store_info(s, &info, &err));
+    int c = edit_open("content.1"), v = edit_open("vectors.1");
+    assert_int_equal(ftruncate(c, (off_t)info.content_tail), 0);
+    assert_int_equal(ftruncate(v, (off_t)(4096 + info.vector_tail * DIM * 4)), 0);
+    close(c);
+    close(v);
+    fault.given_back = 1 << 20;
+    OK(br_store_verify(s, true, &r, &err));
+    assert_string_equal(r.first_problem, "");
+    assert_int_equal(r.slots_live, 3);
+    br_store_close(s);
 }
 
 static void flipped_bytes_are_named(void **state)
@@ -338,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(torn_tail_is_ignored, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(space_given_back_during_verify_is_no_damage, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(flipped_bytes_are_named, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(headers_and_tails_are_checked_at_open, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(full_disk_costs_only_the_batch, setup, remove_tmp),

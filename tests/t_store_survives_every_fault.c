@@ -4,6 +4,7 @@
  * the disk and 63,000 allocations in it: a part of them is taken, another of each fault, unless `--all` asks for every one. */
 #include "store_test.h"
 
+#include "sim/memory.h"
 #include "sim/workload.h"
 
 #include <errno.h>
@@ -11,95 +12,6 @@
 
 #define STEPS 12
 #define SEED 11
-
-/* ---- allocations: malloc and friends of the program (the linker wraps them), and SQLite's ---- */
-
-static _Atomic uint64_t allocations, fail_allocation;
-static bool fail_sticky;
-static _Atomic bool allocation_failed;
-
-static bool allocation_fails(void)
-{
-    if (sim_allocating)
-        return false;
-    uint64_t n = ++allocations, at = fail_allocation;
-    if (!at || n < at || (n > at && !fail_sticky))
-        return false;
-    allocation_failed = true;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-char *__wrap_strdup(const char *s);
-
-void *__wrap_malloc(size_t n)
-{
-    return allocation_fails() ? NULL : __real_malloc(n);
-}
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(n, size);
-}
-void *__wrap_realloc(void *p, size_t n)
-{
-    return allocation_fails() ? NULL : __real_realloc(p, n);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return allocation_fails() ? NULL : __real_aligned_alloc(alignment, n);
-}
-char *__wrap_strdup(const char *s)
-{
-    return allocation_fails() ? NULL : __real_strdup(s);
-}
-
-/* SQLite asks for the size of what it was given: kept in front of it. */
-static void *sq_malloc(int n)
-{
-    int64_t *p = allocation_fails() ? NULL : __real_malloc((size_t)n + 16);
-    if (!p)
-        return NULL;
-    *p = n;
-    return p + 2;
-}
-static void sq_free(void *p)
-{
-    if (p)
-        free((int64_t *)p - 2);
-}
-static int sq_size(void *p)
-{
-    return p ? (int)((int64_t *)p)[-2] : 0;
-}
-static void *sq_realloc(void *p, int n)
-{
-    int64_t *q = allocation_fails() ? NULL : __real_realloc((int64_t *)p - 2, (size_t)n + 16);
-    if (!q)
-        return NULL;
-    *q = n;
-    return q + 2;
-}
-static int sq_roundup(int n)
-{
-    return (n + 7) & ~7;
-}
-static int sq_init(void *p)
-{
-    (void)p;
-    return SQLITE_OK;
-}
-static void sq_shutdown(void *p)
-{
-    (void)p;
-}
 
 /* ---- one run ---- */
 
@@ -120,10 +32,7 @@ static uint64_t every_call = 4, every_allocation = 100, reference[WORK_STATES], 
 static void arm(struct sim_disk *disk, const struct fault *f, uint64_t n)
 {
     if (f->memory) {
-        allocations = 0;
-        fail_sticky = f->sticky;
-        allocation_failed = false;
-        fail_allocation = n;
+        memory_fail(n, f->sticky);
     } else {
         sim_disk_fail(disk, n, f->sys_errno, f->sticky);
     }
@@ -227,8 +136,7 @@ static void every_point_of_failure_keeps_the_oracle(void **state)
 
 int main(int argc, char **argv)
 {
-    static const sqlite3_mem_methods memory = {sq_malloc, sq_free, sq_realloc, sq_size, sq_roundup, sq_init, sq_shutdown, NULL};
-    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &memory) != SQLITE_OK)
+    if (!memory_init())
         return 1;
 #ifdef __SANITIZE_ADDRESS__
     every_call = 40;

@@ -216,13 +216,12 @@ static struct exception call_exceptions[] = {
     {"engine/embed/model_file.c", "close", "the same", 0},
     {"engine/embed/model_file.c", "fstat", "the same", 0},
     {"engine/embed/model_file.c", "mmap", "the same", 0},
-    {"engine/embed/model_float.c", "fopen", "the same: original weights", 0},
-    {"engine/embed/safetensors.c", "open", "the same: original weights", 0},
-    {"engine/embed/safetensors.c", "close", "the same", 0},
-    {"engine/embed/safetensors.c", "fstat", "the same", 0},
-    {"engine/embed/safetensors.c", "mmap", "the same", 0},
-    {"engine/embed/safetensors.c", "munmap", "the same", 0},
-    {"engine/embed/model_float.c", "access", "the same", 0},
+    {"engine/embed/file_map.c", "open", "the same: original weights", 0},
+    {"engine/embed/file_map.c", "close", "the same", 0},
+    {"engine/embed/file_map.c", "fstat", "the same", 0},
+    {"engine/embed/file_map.c", "mmap", "the same", 0},
+    {"engine/embed/file_map.c", "munmap", "the same", 0},
+    {"engine/embed/file_map.c", "access", "the same", 0},
     {"engine/embed/model_float.c", "realpath", "the same", 0},
     {"engine/embed/model_convert.c", "open", "writes the file that the user names, outside any home", 0},
     {"engine/embed/model_convert.c", "close", "the same", 0},
@@ -266,6 +265,7 @@ static const struct {
 } libraries[] = {
     {"sqlite3.h", {"storage", "ingest"}}, {"xxhash.h", {"storage", "engine"}}, {"sodium.h", {"storage"}},         {"zip.h", {"ingest"}},
     {"jansson.h", {"ingest", "engine/cli", "engine/embed", "engine"}},         {"zlib.h", {"ingest"}},            {"dlfcn.h", {"engine/embed"}},
+    {"curl/curl.h", {"engine/embed"}},
 };
 
 static bool own_header(const char *folder, const char *name)
@@ -436,6 +436,7 @@ static const struct {
 } on_disk[] = {
     {"storage/log_file.c", "header"},
     {"storage/content_log.c", "record_header"},
+    {"storage/reembed_log.c", "reembed_header"},
     {"index/ckpt_int.h", "br_ckpt_section"},
     {"index/ckpt_int.h", "br_ckpt_header"},
     {"index/hnsw_int.h", "br_node_meta"},

@@ -32,6 +32,8 @@ struct option_row {
 
 #define IN(command) (1u << CMD_##command)
 #define IN_ALL      (~0u)
+#define IN_EMBEDDING                                                                                                  \
+    (IN(import) | IN(search) | IN(migrate) | IN(reembed) | IN(forget) | IN(compact) | IN(repair) | IN(embed) | IN(model))
 static const struct option_row OPTION_TABLE[] = {
 #define BR_OPTION(ident, ...) {__VA_ARGS__},
 #include "options.def"
@@ -271,8 +273,8 @@ static int set_number(const struct option_row *row, const char *value, long *out
     errno = 0;
     long n = strtol(value, &end, 10);
     if (end == value || *end || errno || n < row->min || n > row->max)
-        return cli_fail(BR_STATUS_USAGE, "-%c, --%s: '%s' is not a whole number from %ld to %ld: give one of those",
-                        row->letter, row->name, value, row->min, row->max);
+        return cli_fail(BR_STATUS_USAGE, "%s--%s: '%s' is not a whole number from %ld to %ld: give one of those",
+                        row->letter == 'n' ? "-n, " : row->letter == 'C' ? "-C, " : "", row->name, value, row->min, row->max);
     *out = n;
     return 0;
 }

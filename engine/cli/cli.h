@@ -46,12 +46,15 @@ void sigbus_is_told(void);
 json_t *json_text(const char *s); /* null for NULL; invalid bytes are replaced */
 json_t *json_count(uint64_t n);
 json_t *json_message(const struct br_message *m);
-json_t *json_messages(const struct br_messages *m);
+json_t *json_messages(const struct br_messages *m, const char *next_cursor); /* next_cursor: "" for no field, NULL for none */
 json_t *json_hit(const struct br_search_hit *h);
 json_t *json_results(const struct br_search_results *r);
 const char *search_mode_name(enum br_search_mode mode);
 /* Writes the document (spread over lines on a terminal unless `line`) and a newline to stdout, and releases it. */
 void json_print(const struct cli *cli, json_t *document, bool line);
+/* The same in two steps: a line, which any thread may make (released by free; the document is released), and printing it. */
+char *json_line(json_t *document);
+void json_print_line(const char *line);
 
 /* ---- out_text.c ---- */
 
@@ -76,7 +79,7 @@ struct json_lines {
     unsigned long number;
 };
 int json_lines_open(struct json_lines *in, const char *path); /* "-": standard input */
-int json_lines_next(struct json_lines *in, json_t **object);
+int json_lines_next(struct json_lines *in, json_t **object); /* a line of more than 1 MiB is bad data */
 void json_lines_close(struct json_lines *in);
 /* The "text" of an object without NUL bytes, for the caller to free; NULL after a message when there is none. */
 char *json_lines_text(const struct json_lines *in, const json_t *object);

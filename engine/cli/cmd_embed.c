@@ -172,11 +172,13 @@ static int embed_all(struct sink *s, const struct texts *t)
 {
     struct br_error err = {0};
     size_t dimension = s->model->dimension;
+    int (*embed)(struct br_home *, const char *const *, size_t, float *, struct br_error *) =
+        s->cli->args->given[OPT_AS_QUERY] ? br_embed_queries : br_embed_texts;
     float *out = calloc(CHUNK * dimension, sizeof(*out));
     int status = out ? 0 : cli_fail(BR_STATUS_IO, "out of memory: close other programs and try again");
     for (size_t at = 0; at < t->count && !status; at += CHUNK) {
         size_t n = t->count - at < CHUNK ? t->count - at : CHUNK;
-        status = br_embed_texts(s->cli->home, (const char *const *)t->items + at, n, out, &err);
+        status = embed(s->cli->home, (const char *const *)t->items + at, n, out, &err);
         if (status)
             cli_fail_with(&err);
         for (size_t i = 0; i < n && !status; i++)

@@ -1,4 +1,4 @@
-/* cmd_messages.c - channel, top, thread, context: messages without a question. */
+/* cmd_messages.c - channel, top, thread, context, similar: messages without a question. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,11 +6,12 @@
 #include "cli.h"
 
 enum { PAGE_DEFAULT = 20, AROUND_DEFAULT = 5 };
-static int print_messages(struct cli *cli, struct br_messages *m, int64_t mark, bool with_channel, const char *empty)
+
+static int print_page(struct cli *cli, struct br_messages *m, int64_t mark, bool with_channel, const char *next_cursor, const char *empty)
 {
     int status = m->count ? 0 : BR_STATUS_NOT_FOUND;
     if (cli->json)
-        json_print(cli, json_messages(m), false);
+        json_print(cli, json_messages(m, next_cursor), false);
     else if (cli->jsonl)
         for (size_t i = 0; i < m->count; i++)
             json_print(cli, json_message(&m->items[i]), true);
@@ -18,8 +19,15 @@ static int print_messages(struct cli *cli, struct br_messages *m, int64_t mark, 
         text_messages(cli, m, mark, with_channel);
     if (status)
         cli_fail(status, "%s", empty);
+    if (next_cursor && *next_cursor && !cli->json)
+        cli_note(cli, "more: --cursor %s", next_cursor);
     br_messages_free(m);
     return status;
+}
+
+static int print_messages(struct cli *cli, struct br_messages *m, int64_t mark, bool with_channel, const char *empty)
+{
+    return print_page(cli, m, mark, with_channel, "", empty);
 }
 
 /* Nothing found is still one document. Returns status. */
@@ -48,19 +56,55 @@ static size_t page(const struct cli *cli)
     return cli->args->given[OPT_PAGE] ? (size_t)cli->args->number[OPT_PAGE] : PAGE_DEFAULT;
 }
 
+/* A cursor is the ts of the last message of a page: whatever is written meanwhile, the next one begins right behind it. */
+static int behind_cursor(const struct cli *cli, int64_t *before)
+{
+    const char *cursor = cli->args->text[OPT_CURSOR];
+    struct br_error err = {0};
+    int64_t none, ts;
+    if (!cursor)
+        return 0;
+    if (!strchr(cursor, '.') || br_parse_bounds(NULL, cursor, &none, &ts, &err))
+        return cli_fail(BR_STATUS_USAGE, "--cursor '%s' is none: give the next_cursor of the page before", cursor);
+    if (!*before || ts < *before)
+        *before = ts;
+    return 0;
+}
+
 int cmd_channel(struct cli *cli)
 {
     struct br_error err = {0};
     struct br_messages m = {0};
+    const char *next = NULL;
+    char cursor[32];
+    size_t n = page(cli);
     int64_t after, before;
     int status = bounds(cli, &after, &before);
+    if (!status)
+        status = behind_cursor(cli, &before);
     if (!status)
         status = open_or_print_nothing(cli);
     if (status)
         return status;
-    if (br_channel_messages(cli->ws, cli->args->operands.items[0], page(cli), before, after, &m, &err))
+    if (br_channel_messages(cli->ws, cli->args->operands.items[0], n + 1, before, after, &m, &err))
         return json_of_nothing(cli, cli_fail_with(&err));
-    return print_messages(cli, &m, 0, false, "no messages there: try other --after and --before, or `backread status`");
+    if (m.count > n) {
+        m.count = n;
+        next = format_ts(m.items[n - 1].ts, cursor);
+    }
+    return print_page(cli, &m, 0, false, next, "no messages there: try other --after and --before, or `backread status`");
+}
+
+int cmd_similar(struct cli *cli)
+{
+    struct br_error err = {0};
+    struct br_messages m = {0};
+    int status = open_or_print_nothing(cli);
+    if (status)
+        return status;
+    if (br_similar_messages(cli->ws, cli->args->operands.items[0], page(cli), &m, &err))
+        return json_of_nothing(cli, cli_fail_with(&err));
+    return print_messages(cli, &m, 0, true, "nothing else is in the archive to compare with");
 }
 
 int cmd_top(struct cli *cli)

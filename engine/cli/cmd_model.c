@@ -5,7 +5,8 @@
 
 static json_t *model_json(const struct br_model_description *m)
 {
-    return json_pack("{so so ss ss ss so si si si si si so ss ss}", "model", json_text(m->name), "bytes",
+    return json_pack("{so so so so ss ss ss so si si si si si so ss ss}", "query_prefix", json_text(m->query_prefix),
+                     "passage_prefix", json_text(m->passage_prefix), "model", json_text(m->name), "bytes",
                      json_count(m->bytes), "sha256", m->id, "source_sha256", m->source_sha256, "pooling", m->pooling,
                      "origin", json_text(m->origin), "dimension", (int)m->dimension, "layers", (int)m->layers, "heads",
                      (int)m->heads, "vocabulary", (int)m->vocabulary, "max_tokens", (int)m->max_tokens, "licence",
@@ -29,8 +30,16 @@ static int show(struct cli *cli, struct br_home *home)
             m.layers, m.heads, m.pooling, m.max_tokens, m.vocabulary);
     fprintf(f, "  %s weights, %s, computed with %s\n", m.precision, format_bytes(m.bytes, size), m.kernel);
     fprintf(f, "  sha256    %s (of the %s)\n  from      %s\n  origin    ", m.id,
-            strcmp(m.precision, "f32") == 0 ? "weights" : "contents, without the header", m.source_sha256);
+            strcmp(m.precision, "f32") == 0 ? "weights" : "contents", m.source_sha256);
     term_puts(f, *m.origin ? m.origin : "unknown");
+    if (*m.query_prefix) {
+        fputs("\n  before questions: ", f);
+        term_puts(f, m.query_prefix);
+    }
+    if (*m.passage_prefix) {
+        fputs("\n  before messages: ", f);
+        term_puts(f, m.passage_prefix);
+    }
     fputs("\n  licence   ", f);
     term_puts(f, *m.licence ? m.licence : "unknown");
     putc('\n', f);
@@ -41,7 +50,12 @@ static int convert(struct cli *cli, const char *source, const char *out_path)
 {
     struct br_error err = {0};
     struct br_home *home = NULL;
-    if (br_model_file_convert(source, out_path, &err))
+    const struct args *a = cli->args;
+    const struct br_convert_options options = {.pooling = a->text[OPT_POOLING],
+                                               .query_prefix = a->text[OPT_QUERY_PREFIX],
+                                               .passage_prefix = a->text[OPT_PASSAGE_PREFIX],
+                                               .max_tokens = (size_t)a->number[OPT_MAX_LENGTH]}; /* 0: not given */
+    if (br_model_file_convert_with(source, out_path, &options, &err))
         return cli_fail_with(&err);
     cli_note(cli, "Written: %s. Use it with --model %s", out_path, out_path);
     int status = br_home_open(cli->args->text[OPT_HOME], out_path, &home, &err);

@@ -28,6 +28,13 @@ static struct br_search_options options_of(const struct args *a)
         .before = a->text[OPT_BEFORE],
         .has = a->list[OPT_HAS].items,
         .n_has = a->list[OPT_HAS].count,
+        .with = a->list[OPT_WITH].items,
+        .n_with = a->list[OPT_WITH].count,
+        .is = a->list[OPT_IS].items,
+        .n_is = a->list[OPT_IS].count,
+        .min_reactions = a->given[OPT_MIN_REACTIONS] ? (uint64_t)a->number[OPT_MIN_REACTIONS] : 0,
+        .me = a->text[OPT_ME],
+        .cursor = a->text[OPT_CURSOR],
         .exact = a->given[OPT_EXACT],
     };
 }
@@ -46,12 +53,15 @@ static char *join(const struct arg_list *words)
 
 static void print_results(const struct cli *cli, const struct br_search_results *r)
 {
-    if (cli->json)
-        json_print(cli, json_results(r), false);
-    else if (cli->jsonl)
+    if (cli->json) {
+        json_t *j = json_results(r);
+        json_object_set_new(j, "next_cursor", json_text(r->next_cursor));
+        json_print(cli, j, false);
+    }
+    if (cli->jsonl)
         for (size_t i = 0; i < r->count; i++)
             json_print(cli, json_hit(&r->hits[i]), true);
-    else if (r->count)
+    if (!cli->json && !cli->jsonl && r->count)
         text_results(cli, r);
 }
 
@@ -77,6 +87,8 @@ static int search_once(struct cli *cli, const char *query)
     if (br_search(cli->ws, query, &options, &r, &err))
         return json_of_nothing(cli, query, options.mode, cli_fail_with(&err));
     print_results(cli, &r);
+    if (r.next_cursor && !cli->json)
+        cli_note(cli, "more: --cursor %s", r.next_cursor);
     if (r.count == 0)
         status = cli_fail(BR_STATUS_NOT_FOUND, "nothing found for '%s': try fewer words or filters, or --mode semantic",
                           query);
@@ -96,39 +108,93 @@ static void cut_text(char *text)
     text[n] = '\0';
 }
 
-/* An empty text is a question without an answer, not a mistake. */
-static int ask(struct cli *cli, const char *text, const struct br_search_options *options, struct br_search_results *r,
-               struct br_error *err)
+/* Questions that are asked together, and their answers. */
+enum { TOGETHER_MAX = 512, HITS_TOGETHER = 16384, TOGETHER_MIN = 32 };
+struct question {
+    json_t *id;
+    char *text;
+    unsigned long line;
+    int status;
+    char *answer; /* a line of JSON; for a failure the message */
+};
+struct questions {
+    struct question items[TOGETHER_MAX];
+    const char *texts[TOGETHER_MAX];
+    size_t n;
+};
+
+/* On any thread. An empty text is a question without an answer, not a mistake: br_search takes it so where it is literal. */
+static void take_answer(void *ctx, size_t i, int status, struct br_search_results *r, const struct br_error *err)
 {
-    if (text[strspn(text, " \t\r\n\v\f")])
-        return br_search(cli->ws, text, options, r, err);
-    *r = (struct br_search_results){.mode = options->mode, .exhaustive = true};
-    r->query = strdup("");
-    return 0;
+    struct question *q = &((struct questions *)ctx)->items[i];
+    q->status = status;
+    if (status) {
+        q->answer = strdup(err->message);
+        return;
+    }
+    json_t *answer = json_object();
+    json_object_set_new(answer, "_id", q->id ? q->id : json_null());
+    q->id = NULL;
+    json_object_update_new(answer, json_results(r));
+    q->answer = json_line(answer);
+    br_search_results_free(r);
 }
 
 /* BR_STATUS_BAD_DATA: said, and no reason to stop. */
-static int search_line(struct cli *cli, const struct json_lines *in, const struct br_search_options *options,
-                       json_t *object)
+static int print_answer(const struct json_lines *in, struct question *q)
+{
+    if (!q->status) {
+        json_print_line(q->answer);
+        return 0;
+    }
+    cli_fail(q->status, "%s line %lu: %s", in->path, q->line, q->answer ? q->answer : "out of memory");
+    return q->status == BR_STATUS_USAGE ? BR_STATUS_BAD_DATA : q->status;
+}
+
+static void question_free(struct question *q)
+{
+    json_decref(q->id);
+    free(q->text);
+    free(q->answer);
+    *q = (struct question){0};
+}
+
+/* Asks what was gathered. The worst of what happened to its lines, of which bad data is the least. */
+static int ask(struct cli *cli, const struct json_lines *in, struct questions *qs, const struct br_search_options *options)
 {
     struct br_error err = {0};
-    struct br_search_results r = {0};
+    int status = 0;
+    if (br_search_many(cli->ws, qs->texts, qs->n, options, take_answer, qs, &err))
+        status = cli_fail_with(&err);
+    for (size_t i = 0; i < qs->n; i++) {
+        int one = status && status != BR_STATUS_BAD_DATA ? status : print_answer(in, &qs->items[i]);
+        if (one && (!status || status == BR_STATUS_BAD_DATA))
+            status = one;
+        question_free(&qs->items[i]);
+    }
+    qs->n = 0;
+    return status;
+}
+
+static int gather(const struct json_lines *in, json_t *object, struct questions *qs)
+{
     char *text = json_lines_text(in, object);
     if (!text)
         return BR_STATUS_BAD_DATA;
     cut_text(text);
-    int status = ask(cli, text, options, &r, &err);
-    free(text);
-    if (status) {
-        cli_fail(status, "%s line %lu: %s", in->path, in->number, err.message);
-        return status == BR_STATUS_USAGE ? BR_STATUS_BAD_DATA : status;
-    }
-    json_t *id = json_object_get(object, "_id"), *answer = json_object();
-    json_object_set_new(answer, "_id", id ? json_incref(id) : json_null());
-    json_object_update_new(answer, json_results(&r));
-    json_print(cli, answer, true);
-    br_search_results_free(&r);
+    if (!text[strspn(text, " \t\r\n\v\f")])
+        text[0] = '\0';
+    json_t *id = json_object_get(object, "_id");
+    qs->items[qs->n] = (struct question){.id = json_incref(id), .text = text, .line = in->number};
+    qs->texts[qs->n++] = text;
     return 0;
+}
+
+/* Few at a time where each may have many hits: all of them are in memory together. */
+static size_t together(const struct br_search_options *o)
+{
+    size_t n = HITS_TOGETHER / (o->n ? o->n : BR_SEARCH_N_DEFAULT);
+    return n > TOGETHER_MAX ? TOGETHER_MAX : n < TOGETHER_MIN ? TOGETHER_MIN : n;
 }
 
 /* What is wrong with the options is wrong with every line: found here, once, it does not look like the lines' fault. */
@@ -149,21 +215,33 @@ static int search_batch(struct cli *cli, const char *path)
     struct br_search_options options = options_of(cli->args);
     options.literal = true;
     json_t *object;
-    int status = json_lines_open(&in, path), more;
+    struct questions *qs = calloc(1, sizeof(*qs));
+    int status = json_lines_open(&in, path), more = 1;
     bool bad_lines = false;
+    if (!status && !qs)
+        status = cli_fail(BR_STATUS_IO, "out of memory: close other programs");
     if (!status)
         status = cli_open_workspace(cli);
     if (!status)
         status = check_options(cli, options);
-    while (!status && (more = json_lines_next(&in, &object)) != 0) {
-        status = more < 0 ? -more : search_line(cli, &in, &options, object);
+    while (!status && more) {
+        more = json_lines_next(&in, &object);
+        if (more)
+            status = more < 0 ? -more : gather(&in, object, qs);
         if (more > 0)
             json_decref(object);
-        if (status == BR_STATUS_BAD_DATA) { /* the other lines have their answers all the same */
-            bad_lines = true;
+        bad_lines |= status == BR_STATUS_BAD_DATA; /* the other lines have their answers all the same */
+        if (status == BR_STATUS_BAD_DATA)
             status = 0;
-        }
+        if (!status && (!more || qs->n == together(&options)))
+            status = ask(cli, &in, qs, &options);
+        bad_lines |= status == BR_STATUS_BAD_DATA;
+        if (status == BR_STATUS_BAD_DATA)
+            status = 0;
     }
+    for (size_t i = 0; qs && i < qs->n; i++)
+        question_free(&qs->items[i]);
+    free(qs);
     json_lines_close(&in);
     return status || !bad_lines ? status : BR_STATUS_BAD_DATA;
 }
@@ -174,6 +252,8 @@ int cmd_search(struct cli *cli)
     const char *batch = a->text[OPT_BATCH];
     if (batch && a->operands.count)
         return cli_fail(BR_STATUS_USAGE, "search takes a QUERY or --batch FILE, not both: leave one out");
+    if (batch && a->given[OPT_CURSOR])
+        return cli_fail(BR_STATUS_USAGE, "--cursor goes on with one question: leave it out with --batch");
     if (batch && cli->json)
         return cli_fail(BR_STATUS_USAGE, "search --batch answers one document a line: give --jsonl instead of --json");
     if (batch)

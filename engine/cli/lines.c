@@ -6,6 +6,8 @@
 
 #include "cli.h"
 
+enum { LINE_BYTES_MAX = 1 << 20 };
+
 int json_lines_open(struct json_lines *in, const char *path)
 {
     *in = (struct json_lines){.path = path};
@@ -58,12 +60,41 @@ static char *without_bom(char *line, ssize_t *len)
     return line + 3;
 }
 
+/* The next line, as getline gives it: its length, or -1 at the end. Of one longer than LINE_BYTES_MAX the rest is passed over, and its length is
+ * LINE_BYTES_MAX + 1. */
+static ssize_t next_line(struct json_lines *in)
+{
+    size_t n = 0;
+    int c;
+    while ((c = getc_unlocked(in->file)) != EOF) {
+        if (n + 2 > in->room && n <= LINE_BYTES_MAX) {
+            size_t room = in->room ? in->room * 2 : 4096;
+            char *line = realloc(in->line, room);
+            if (!line)
+                exit(cli_fail(BR_STATUS_IO, "out of memory at %s line %lu: split the file", in->path, in->number + 1));
+            in->line = line;
+            in->room = room;
+        }
+        if (n <= LINE_BYTES_MAX)
+            in->line[n++] = (char)c;
+        if (c == '\n')
+            break;
+    }
+    if (!n)
+        return -1;
+    in->line[n] = '\0';
+    return (ssize_t)n;
+}
+
 int json_lines_next(struct json_lines *in, json_t **object)
 {
     ssize_t len;
-    while ((len = getline(&in->line, &in->room, in->file)) >= 0) {
+    while ((len = next_line(in)) >= 0) {
         json_error_t err;
         char *line = in->number++ == 0 ? without_bom(in->line, &len) : in->line;
+        if (len > LINE_BYTES_MAX)
+            return -cli_fail(BR_STATUS_BAD_DATA, "%s line %lu is longer than %d bytes: write one text a line, and shorter ones", in->path,
+                             in->number, LINE_BYTES_MAX);
         if (strspn(line, " \t\r\n") == (size_t)len)
             continue;
         mend_surrogates(line);

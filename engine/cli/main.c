@@ -67,7 +67,18 @@ static int run(struct cli *cli)
     const struct command *c = cli->args->command;
     struct br_error err = {0};
     if (c->flags & (OPENS_HOME | OPENS_MODEL)) {
-        if (br_home_open(cli->args->text[OPT_HOME], cli->args->text[OPT_MODEL], &cli->home, &err))
+        const struct args *a = cli->args;
+        const struct br_home_options options = {.path = a->text[OPT_HOME],
+                                                .model = a->text[OPT_MODEL],
+                                                .endpoint = {.url = a->text[OPT_ENDPOINT],
+                                                             .kind = a->text[OPT_ENDPOINT_KIND],
+                                                             .model = a->text[OPT_ENDPOINT_MODEL],
+                                                             .api_key_file = a->text[OPT_API_KEY_FILE],
+                                                             .query_prefix = a->text[OPT_ENDPOINT_QUERY_PREFIX],
+                                                             .passage_prefix = a->text[OPT_ENDPOINT_PASSAGE_PREFIX],
+                                                             .dimension = (uint32_t)a->number[OPT_ENDPOINT_DIMENSION]},
+                                                .may_send = a->given[OPT_SEND_TEXTS]};
+        if (br_home_open_with(&options, &cli->home, &err))
             return cli_fail_with(&err);
         if (c->flags & OPENS_HOME && *br_home_notice(cli->home))
             cli_note(cli, "backread: note: %s", br_home_notice(cli->home));

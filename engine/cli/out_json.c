@@ -93,12 +93,15 @@ json_t *json_message(const struct br_message *m)
     return j;
 }
 
-json_t *json_messages(const struct br_messages *m)
+json_t *json_messages(const struct br_messages *m, const char *next_cursor)
 {
     json_t *items = json_array();
     for (size_t i = 0; i < m->count; i++)
         json_array_append_new(items, json_message(&m->items[i]));
-    return json_pack("{so}", "messages", items);
+    json_t *j = json_pack("{so}", "messages", items);
+    if (!next_cursor || *next_cursor)
+        json_object_set_new(j, "next_cursor", json_text(next_cursor));
+    return j;
 }
 
 json_t *json_hit(const struct br_search_hit *h)
@@ -144,9 +147,24 @@ static void write_escaped(FILE *f, const char *s)
             fprintf(f, "\\u20%02x", (p[1] == 0x80 ? 0x00u : 0x40u) + (p[2] & 0x3Fu));
             p += 2;
         } else {
-            putc(*p, f);
+            putc_unlocked(*p, f);
         }
     }
+}
+
+char *json_line(json_t *document)
+{
+    char *s = document ? json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    if (!s)
+        no_memory();
+    json_decref(document);
+    return s;
+}
+
+void json_print_line(const char *line)
+{
+    write_escaped(stdout, line);
+    putc('\n', stdout);
 }
 
 void json_print(const struct cli *cli, json_t *document, bool line)

@@ -1,6 +1,8 @@
 /* forward.c - BERT's forward pass (Devlin et al., arXiv 1810.04805) over packed batches: all tokens of many texts in one matrix, attention text by text,
- * no padding, no mask; mean pooling over all tokens and L2 normalisation as Sentence-BERT does (arXiv 1908.10084). */
+ * no padding, no mask; pooling over all tokens (or the first alone) and L2 normalisation as Sentence-BERT does (arXiv 1908.10084). */
 #include "embed/model_int.h"
+
+#include "embed/remote.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,12 +23,14 @@ struct br_embedder {
     struct br_row_scale *scales;
     struct br_row_range *ranges;
     void *wide;
+    struct br_remote_session *session; /* of a model that is an endpoint: then it is all there is */
 };
 
 void br_embedder_free(struct br_embedder *e)
 {
     if (!e)
         return;
+    br_remote_session_free(e->session);
     free(e->memory);
     free(e);
 }
@@ -61,6 +65,14 @@ enum br_rc br_embedder_new(const struct br_model *m, struct br_embedder **out, s
     if (!e)
         return br_fail_nomem(err);
     e->m = m;
+    if (m->remote) {
+        enum br_rc rc = br_remote_session_new(m->remote, &e->session, err);
+        if (rc == BR_OK)
+            *out = e;
+        else
+            free(e);
+        return rc;
+    }
     e->memory = aligned_alloc(64, lay_out(e, NULL));
     if (!e->memory) {
         br_embedder_free(e);
@@ -162,7 +174,7 @@ static void run_batch(struct br_embedder *e, const size_t *lengths, size_t n, fl
         }
     }
     for (size_t i = 0, at = 0; i < n; at += lengths[i++])
-        pool(e->x + at * hidden, lengths[i], hidden, out + i * hidden);
+        pool(e->x + at * hidden, m->pool_cls ? 1 : lengths[i], hidden, out + i * hidden);
 }
 
 /* Finite weights can still overflow in a model that is damaged or was never meant to work. */
@@ -174,14 +186,17 @@ static enum br_rc check_finite(const struct br_model *m, const float *x, size_t 
     return BR_OK;
 }
 
-enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err)
+static enum br_rc embed_after(struct br_embedder *e, const char *prefix, const char *const *texts, const size_t *lens, size_t n, float *out,
+                              struct br_err *err)
 {
     size_t lengths[BATCH_TOKENS / 2 + 1]; /* a text has two tokens at least */
     size_t max_ids = e->m->info.max_seq;
+    if (e->session)
+        return br_remote_embed(e->session, prefix, texts, lens, n, out, err);
     for (size_t i = 0; i < n;) {
         size_t tokens = 0, count = 0;
         while (i + count < n && tokens < BATCH_TOKENS) {
-            lengths[count] = br_vocab_tokenize(e->m->vocab, texts[i + count], lens[i + count], e->ids + tokens, max_ids);
+            lengths[count] = br_vocab_tokenize_after(e->m->vocab, prefix, texts[i + count], lens[i + count], e->ids + tokens, max_ids);
             tokens += lengths[count++];
         }
         run_batch(e, lengths, count, out + i * e->m->info.dim);
@@ -191,4 +206,14 @@ enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_
         i += count;
     }
     return BR_OK;
+}
+
+enum br_rc br_embed(struct br_embedder *e, const char *const *texts, const size_t *lens, size_t n, float *out, struct br_err *err)
+{
+    return embed_after(e, e->m->info.passage_prefix, texts, lens, n, out, err);
+}
+
+enum br_rc br_embed_query(struct br_embedder *e, const char *text, size_t len, float *out, struct br_err *err)
+{
+    return embed_after(e, e->m->info.query_prefix, &text, &len, 1, out, err);
 }

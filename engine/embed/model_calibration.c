@@ -372,7 +372,7 @@ struct sequences {
     const struct br_model *m;
     uint16_t *ids;
     size_t *lengths;
-    size_t n, max, tokens, max_tokens;
+    size_t n, max, tokens, max_tokens, longest;
 };
 
 /* Appends one sequence of texts first, first + step, ...: their pieces between one [CLS] and one [SEP], cut as a long message is. */
@@ -380,12 +380,13 @@ static void add_joined(struct sequences *s, size_t first, size_t step, size_t co
 {
     uint16_t one[BR_DEFAULT_MAX_SEQ], *to = s->ids + s->tokens;
     size_t n = 0;
-    if (s->n == s->max || s->tokens + BR_DEFAULT_MAX_SEQ > s->max_tokens)
+    if (s->n == s->max || s->tokens + s->longest > s->max_tokens)
         return;
     for (size_t i = 0; i < count; i++) {
         const char *text = texts[(first + i * step) % TEXTS];
-        size_t from = n ? 1 : 0, k = br_tokenize(s->m, text, strlen(text), one, BR_DEFAULT_MAX_SEQ);
-        size_t room = BR_DEFAULT_MAX_SEQ - 1 - n, take = BR_MIN(k - 1 - from, room);
+        const char *prefix = n ? "" : s->m->info.passage_prefix;
+        size_t from = n ? 1 : 0, k = br_vocab_tokenize_after(s->m->vocab, prefix, text, strlen(text), one, s->longest);
+        size_t room = s->longest - 1 - n, take = BR_MIN(k - 1 - from, room);
         memcpy(to + n, one + from, take * sizeof *one);
         n += take;
         to[n] = one[k - 1];
@@ -400,9 +401,9 @@ static void add_beginning(struct sequences *s, const char *text, size_t words)
     size_t len = strlen(text), at = 0;
     for (size_t i = 0; i < words && at < len; i++)
         at += strcspn(text + at, " ") + 1;
-    if (at > len || s->n == s->max || s->tokens + BR_DEFAULT_MAX_SEQ > s->max_tokens)
+    if (at > len || s->n == s->max || s->tokens + s->longest > s->max_tokens)
         return;
-    s->lengths[s->n] = br_tokenize(s->m, text, at - 1, s->ids + s->tokens, BR_DEFAULT_MAX_SEQ);
+    s->lengths[s->n] = br_vocab_tokenize_after(s->m->vocab, s->m->info.passage_prefix, text, at - 1, s->ids + s->tokens, s->longest);
     s->tokens += s->lengths[s->n++];
 }
 
@@ -410,6 +411,7 @@ static void add_beginning(struct sequences *s, const char *text, size_t words)
 size_t br_calibration_sequences(const struct br_model *m, uint16_t *ids, size_t max_tokens, size_t *lengths, size_t max_sequences, size_t *tokens)
 {
     struct sequences s = {.m = m, .ids = ids, .lengths = lengths, .max = max_sequences, .max_tokens = max_tokens};
+    s.longest = BR_MIN((size_t)m->info.max_seq, (size_t)BR_DEFAULT_MAX_SEQ);
     for (size_t i = 0; i < TEXTS; i++)
         add_joined(&s, i, 0, 1);
     for (size_t i = 0; i < TEXTS; i++)

@@ -1,5 +1,6 @@
 /* model_convert.c - original weights to the product's int8 file. The linears' weights are made by model_quantise.c; the word table is s8 per row. */
 #include "embed/model_file.h"
+#include "embed/model_folder.h"
 #include "embed/model_quantise.h"
 #include "embed/sha256.h"
 
@@ -123,9 +124,11 @@ static void fill_header(struct br_model_header *h, const struct br_model *m)
     h->vocab = m->info.vocab;
     h->max_seq = m->info.max_seq;
     h->positions = (uint32_t)m->positions;
-    h->pooling = 1;
+    h->pooling = m->pool_cls ? 2 : 1;
     snprintf(h->name, sizeof h->name, "%s", m->info.name);
     memcpy(h->source_sha256, m->info.source_sha256, sizeof h->source_sha256);
+    snprintf(h->prefix_query, sizeof h->prefix_query, "%s", m->info.query_prefix);
+    snprintf(h->prefix_document, sizeof h->prefix_document, "%s", m->info.passage_prefix);
     snprintf(h->licence, sizeof h->licence, "%s", m->info.licence);
     snprintf(h->origin, sizeof h->origin, "%s", m->info.origin);
     snprintf(h->unicode, sizeof h->unicode, "WordPiece uncased; categories 8.0, decompositions 9.0");
@@ -159,6 +162,8 @@ static enum br_rc write_file(const struct br_model *m, const struct br_quantised
     br_sha256_init(&w.sha);
     put(&w, &w.h, sizeof w.h);
     write_sections(&w, m, linears);
+    if (!br_settings_are_plain(&m->info))
+        br_settings_hash(&m->info, &w.sha);
     br_sha256_end(&w.sha, w.h.id);
     w.h.file_bytes = w.at;
     w.h.header_crc = br_crc32c(0, &w.h, sizeof w.h);
@@ -173,7 +178,7 @@ static enum br_rc write_file(const struct br_model *m, const struct br_quantised
     return w.rc;
 }
 
-enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br_err *err)
+enum br_rc br_model_convert(const char *src_dir, const char *out_path, const struct br_model_options *options, struct br_err *err)
 {
     struct br_model *m = NULL;
     struct br_quantised linears[4 * BR_LAYERS_MAX] = {0};
@@ -182,9 +187,9 @@ enum br_rc br_model_convert(const char *src_dir, const char *out_path, struct br
     int n = snprintf(tmp, sizeof tmp, "%s.tmp", out_path);
     if (n < 0 || (size_t)n >= sizeof tmp)
         return br_fail(err, BR_E_USAGE, "the path is too long: %.200s", out_path);
-    BR_TRY(br_model_open(src_dir, &m, err));
+    BR_TRY(br_model_open_with(src_dir, options, &m, err));
     if (m->info.precision != BR_PRECISION_F32)
-        BR_TRY(br_fail(err, BR_E_USAGE, "%s is converted already: give the folder with model.safetensors and vocab.txt", src_dir));
+        BR_TRY(br_fail(err, BR_E_USAGE, "%s is converted already: give the folder with model.safetensors or model.onnx", src_dir));
     BR_TRY(br_quantise_linears(m, linears, err));
     BR_TRY(write_file(m, linears, tmp, err));
     if (rename(tmp, out_path) != 0) {

@@ -12,10 +12,11 @@
  *       32     4      tokens of the vocabulary
  *       36     4      most tokens of a text
  *       40     4      positions
- *       44     4      pooling, 1: mean
+ *       44     4      pooling, 1: mean, 2: the first token ([CLS])
  *       48    64      name
- *      112    65      id: SHA-256 over all sections' bytes, hex
- *      177    65      SHA-256 of model.safetensors, hex
+ *      112    65      id: SHA-256, hex, over all sections' bytes; unless pooling, prefixes and most tokens are mean, none and 256, then over
+ *                     these, too (model_folder.c)
+ *      177    65      SHA-256 of model.safetensors or model.onnx, hex
  *      242    64      licence
  *      306   128      origin
  *      434    64      Unicode tables of the tokenizer
@@ -132,7 +133,7 @@ static const char *header_problem(const struct br_model_header *h, size_t bytes)
     if (h->n_sections > BR_SECTIONS_MAX || h->layers < 1 || h->layers > BR_LAYERS_MAX || h->hidden < 32 || h->hidden > BR_HIDDEN_MAX ||
         h->hidden % 16 || h->heads < 1 || h->hidden % h->heads || h->hidden / h->heads > 128 || h->ffn < 16 || h->ffn > BR_FFN_MAX ||
         h->ffn % 16 || h->vocab < 4 || h->vocab > 65535 || h->max_seq < 2 || h->max_seq > BR_MAX_SEQ || h->positions < h->max_seq ||
-        h->positions > 4096 || h->pooling != 1)
+        h->positions > 4096 || h->pooling < 1 || h->pooling > 2)
         return "its dimensions are out of range";
     if (!is_sha256(h->id) || !is_sha256(h->source_sha256))
         return "what should be a sha256 is none";
@@ -149,14 +150,23 @@ void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_
     l->smooth_inv = (const float *)(const void *)(l->sums + out);
 }
 
-static bool place(struct br_model *m, const struct br_model_header *h, const struct br_section *s, const uint8_t *bytes)
+static bool place_vocab(struct br_model *m, uint32_t words, const struct br_section *s, const uint8_t *bytes, bool *no_memory)
+{
+    if (m->vocab)
+        return false;
+    enum br_rc rc = br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL);
+    *no_memory = rc == BR_E_NOMEM;
+    return rc == BR_OK && br_vocab_size(m->vocab) == words;
+}
+
+static bool place(struct br_model *m, const struct br_model_header *h, const struct br_section *s, const uint8_t *bytes, bool *no_memory)
 {
     size_t hidden = h->hidden, ffn = h->ffn;
     const float *f = (const float *)(const void *)bytes;
     struct br_layer *l = s->layer < h->layers ? &m->layers[s->layer] : NULL;
     switch (s->tag) {
     case BR_SEC_VOCAB:
-        return !m->vocab && br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL) == BR_OK && br_vocab_size(m->vocab) == h->vocab;
+        return place_vocab(m, h->vocab, s, bytes, no_memory);
     case BR_SEC_WORDS:
         m->word_q = (const int8_t *)bytes;
         return s->bytes == (uint64_t)h->vocab * hidden;
@@ -252,8 +262,9 @@ enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_er
     for (uint32_t i = 0; i < h->n_sections; i++) {
         const struct br_section *s = &h->sections[i];
         bool inside = s->offset % 64 == 0 && s->offset >= sizeof *h && s->offset <= bytes && s->bytes <= bytes - s->offset;
-        if (!inside || (path && br_crc32c(0, base + s->offset, s->bytes) != s->crc) || !place(m, h, s, base + s->offset))
-            return br_fail(err, BR_E_DATA, "%s is damaged: section %u (tag %u, layer %u)", what, i, s->tag, s->layer);
+        bool no_memory = false;
+        if (!inside || (path && br_crc32c(0, base + s->offset, s->bytes) != s->crc) || !place(m, h, s, base + s->offset, &no_memory))
+            return no_memory ? br_fail_nomem(err) : br_fail(err, BR_E_DATA, "%s is damaged: section %u (tag %u, layer %u)", what, i, s->tag, s->layer);
     }
     if (!complete(m, h))
         return br_fail(err, BR_E_DATA, "%s is no usable model file: a section is missing", what);
@@ -267,12 +278,14 @@ enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_er
                                      .vocab = h->vocab,
                                      .max_seq = h->max_seq,
                                      .precision = BR_PRECISION_INT8,
-                                     .pooling = "mean",
                                      .bytes = bytes};
+    snprintf(m->info.pooling, sizeof m->info.pooling, "%s", h->pooling == 2 ? "cls" : "mean");
     COPY_TEXT(m->info.name, h->name);
     COPY_TEXT(m->info.id, h->id);
     COPY_TEXT(m->info.source_sha256, h->source_sha256);
     COPY_TEXT(m->info.licence, h->licence);
     COPY_TEXT(m->info.origin, h->origin);
+    COPY_TEXT(m->info.query_prefix, h->prefix_query);
+    COPY_TEXT(m->info.passage_prefix, h->prefix_document);
     return BR_OK;
 }

@@ -1,71 +1,17 @@
-/* model_float.c - the float32 path: original weights of a sentence-transformers folder, used where they lie in the mapped file. Only the QKV
- * matrices (one product instead of three) and the positions (token type 0 folded in) are copied. */
+/* model_float.c - the float32 path: original weights of a folder, used where they lie in the mapped file as far as they are float32 and not
+ * transposed. The QKV matrices (one product instead of three) and the positions (token type 0 folded in) are copied. */
 #include "embed/model_int.h"
 
-#include "embed/safetensors.h"
+#include "embed/model_folder.h"
 #include "embed/sha256.h"
+#include "embed/weights.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define VOCAB_BYTES_MAX ((long)16 << 20)
-
-static enum br_rc read_vocab(struct br_model *m, const char *dir, struct br_err *err)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/vocab.txt", dir);
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return br_fail_errno(err, errno, "cannot open %s", path);
-    fseek(f, 0, SEEK_END);
-    long n = ftell(f);
-    rewind(f);
-    enum br_rc rc = BR_OK;
-    if (n <= 0 || n > VOCAB_BYTES_MAX)
-        rc = br_fail(err, BR_E_DATA, "%s is empty or too large", path);
-    else if (!(m->vocab_text = malloc((size_t)n)))
-        rc = br_fail_nomem(err);
-    else if (fread(m->vocab_text, 1, (size_t)n, f) != (size_t)n)
-        rc = br_fail(err, BR_E_IO, "cannot read %s", path);
-    m->vocab_bytes = n > 0 ? (size_t)n : 0;
-    fclose(f);
-    return rc ? rc : br_vocab_new(m->vocab_text, (size_t)n, &m->vocab, err);
-}
-
-static size_t json_size(const json_t *o, const char *key)
-{
-    json_int_t v = json_integer_value(json_object_get(o, key));
-    return v > 0 && v < 1000000 ? (size_t)v : 0;
-}
-
-static enum br_rc read_config(struct br_model *m, const char *dir, struct br_err *err)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/config.json", dir);
-    json_t *o = json_load_file(path, 0, NULL);
-    if (!o)
-        return br_fail(err, BR_E_DATA, "%s is absent or no JSON: a sentence-transformers folder is needed", path);
-    m->info.dim = (uint32_t)json_size(o, "hidden_size");
-    m->info.layers = (uint32_t)json_size(o, "num_hidden_layers");
-    m->info.heads = (uint32_t)json_size(o, "num_attention_heads");
-    m->info.ffn = (uint32_t)json_size(o, "intermediate_size");
-    m->info.vocab = (uint32_t)json_size(o, "vocab_size");
-    m->positions = json_size(o, "max_position_embeddings");
-    json_decref(o);
-    const struct br_model_info *i = &m->info;
-    if (i->dim < 32 || i->dim > BR_HIDDEN_MAX || i->dim % 16 || !i->heads || i->dim % i->heads || i->dim / i->heads > 128 || !i->layers ||
-        i->layers > BR_LAYERS_MAX || i->ffn < 16 || i->ffn > BR_FFN_MAX || i->ffn % 16 || i->vocab < 4 || i->vocab > 65535 ||
-        m->positions < BR_DEFAULT_MAX_SEQ || m->positions > 4096)
-        return br_fail(err, BR_E_DATA, "%s: dimensions out of range for this runtime", path);
-    return BR_OK;
-}
 
 struct getter {
-    const struct br_safetensors *f;
+    struct br_weights *f;
     uint32_t layer;
     struct br_err *err;
     enum br_rc rc;
@@ -77,7 +23,7 @@ static const float *get(struct getter *g, const char *name, size_t rows, size_t 
     const float *p = NULL;
     snprintf(full, sizeof full, "encoder.layer.%u.%s", g->layer, name);
     if (g->rc == BR_OK)
-        g->rc = br_safetensors_get(g->f, full, rows, cols, &p, g->err);
+        g->rc = br_weights_get(g->f, full, rows, cols, &p, g->err);
     return p;
 }
 
@@ -99,7 +45,7 @@ static void join_qkv(struct getter *g, struct br_linear *l, size_t hidden, float
     }
 }
 
-static enum br_rc point_at_layers(struct br_model *m, const struct br_safetensors *f, float *memory, struct br_err *err)
+static enum br_rc point_at_layers(struct br_model *m, struct br_weights *f, float *memory, struct br_err *err)
 {
     size_t hidden = m->info.dim, ffn = m->info.ffn;
     struct getter g = {.f = f, .err = err};
@@ -127,51 +73,23 @@ static enum br_rc point_at_layers(struct br_model *m, const struct br_safetensor
     return g.rc;
 }
 
-static enum br_rc point_at_embeddings(struct br_model *m, const struct br_safetensors *f, float *positions, struct br_err *err)
+static enum br_rc point_at_embeddings(struct br_model *m, struct br_weights *f, float *positions, struct br_err *err)
 {
     size_t hidden = m->info.dim;
     const float *p, *type;
-    size_t types = br_safetensors_rows(f, "embeddings.token_type_embeddings.weight");
+    size_t types = br_weights_rows(f, "embeddings.token_type_embeddings.weight");
     enum br_rc rc;
     if (types < 1)
         BR_TRY(br_fail(err, BR_E_DATA, "%s: tensor embeddings.token_type_embeddings.weight is absent or empty", f->path));
-    BR_TRY(br_safetensors_get(f, "embeddings.word_embeddings.weight", m->info.vocab, hidden, &m->word_f, err));
-    BR_TRY(br_safetensors_get(f, "embeddings.position_embeddings.weight", m->positions, hidden, &p, err));
-    BR_TRY(br_safetensors_get(f, "embeddings.token_type_embeddings.weight", types, hidden, &type, err));
-    BR_TRY(br_safetensors_get(f, "embeddings.LayerNorm.weight", hidden, 0, &m->ln_gamma, err));
-    BR_TRY(br_safetensors_get(f, "embeddings.LayerNorm.bias", hidden, 0, &m->ln_beta, err));
+    BR_TRY(br_weights_get(f, "embeddings.word_embeddings.weight", m->info.vocab, hidden, &m->word_f, err));
+    BR_TRY(br_weights_get(f, "embeddings.position_embeddings.weight", m->positions, hidden, &p, err));
+    BR_TRY(br_weights_get(f, "embeddings.token_type_embeddings.weight", types, hidden, &type, err));
+    BR_TRY(br_weights_get(f, "embeddings.LayerNorm.weight", hidden, 0, &m->ln_gamma, err));
+    BR_TRY(br_weights_get(f, "embeddings.LayerNorm.bias", hidden, 0, &m->ln_beta, err));
     for (size_t i = 0; i < m->positions * hidden; i++)
         positions[i] = p[i] + type[i % hidden];
     m->position = positions;
 err:
-    return rc;
-}
-
-/* Vectors are means over tokens here: a model that was trained to pool otherwise would give wrong ones. Without the file the mean is assumed. */
-static enum br_rc check_pooling(const char *dir, struct br_err *err)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/1_Pooling/config.json", dir);
-    if (access(path, F_OK) != 0)
-        return BR_OK;
-    json_t *config = json_load_file(path, 0, NULL), *value;
-    const char *key, *other = json_is_object(config) ? NULL : "unreadable";
-    bool mean = false;
-    json_object_foreach(config, key, value)
-    {
-        bool named = strcmp(key, "pooling_mode") == 0 && json_is_string(value);
-        bool is_mean = strcmp(key, "pooling_mode_mean_tokens") == 0 || (named && strcmp(json_string_value(value), "mean") == 0);
-        if (strncmp(key, "pooling_mode", strlen("pooling_mode")) != 0 || !(named || json_is_true(value)))
-            continue;
-        mean = mean || is_mean;
-        if (!is_mean && !other)
-            other = named ? json_string_value(value) : key;
-    }
-    enum br_rc rc = BR_OK;
-    if (!mean || other)
-        rc = br_fail(err, BR_E_DATA, "%s asks for another pooling than the mean over tokens (%.60s): such models are not supported", path,
-                     other ? other : "none");
-    json_decref(config);
     return rc;
 }
 
@@ -181,14 +99,26 @@ static const struct {
 } KNOWN[] = {
     {"53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", "all-MiniLM-L6-v2", "Apache-2.0",
      "sentence-transformers/all-MiniLM-L6-v2; based on nreimers/MiniLM-L6-H384-uncased (MIT)"},
+    {"ca46f1a88a9c6e61b918af1ab38be3e7903b986616551f0a6f10a7ecc5730cd4", "all-MiniLM-L6-v2", "Apache-2.0", /* the same, as ONNX */
+     "sentence-transformers/all-MiniLM-L6-v2; based on nreimers/MiniLM-L6-H384-uncased (MIT)"},
 };
+
+/* The folder's name; of ".../name/onnx" the one above. */
+static void name_of_folder(const char *dir, char *out, size_t size)
+{
+    char *real = realpath(dir, NULL), *slash = real ? strrchr(real, '/') : NULL;
+    if (slash && slash != real && strcmp(slash, "/onnx") == 0) {
+        *slash = 0;
+        slash = strrchr(real, '/');
+    }
+    const char *name = slash && slash[1] ? slash + 1 : "unnamed";
+    br_clean_text(out, size, name, strlen(name));
+    free(real);
+}
 
 static void name_model(struct br_model_info *info, const char *dir)
 {
-    char *real = realpath(dir, NULL);
-    const char *slash = real ? strrchr(real, '/') : NULL, *name = slash && slash[1] ? slash + 1 : "unnamed";
-    br_clean_text(info->name, sizeof info->name, name, strlen(name));
-    free(real);
+    name_of_folder(dir, info->name, sizeof info->name);
     for (size_t i = 0; i < BR_COUNT(KNOWN); i++)
         if (strcmp(info->source_sha256, KNOWN[i].sha256) == 0) {
             snprintf(info->name, sizeof info->name, "%s", KNOWN[i].name);
@@ -197,35 +127,56 @@ static void name_model(struct br_model_info *info, const char *dir)
         }
 }
 
-enum br_rc br_model_float_open(struct br_model *m, const char *dir, struct br_err *err)
+/* Of the weights alone, as long as nothing else makes the vectors: then of both. */
+static void identify(struct br_model_info *info, const void *bytes, size_t n)
 {
-    char path[4096];
-    struct br_safetensors f = {0};
+    struct br_sha256 sha;
+    br_sha256_hex(bytes, n, info->source_sha256);
+    memcpy(info->id, info->source_sha256, sizeof info->id);
+    if (br_settings_are_plain(info))
+        return;
+    br_sha256_init(&sha);
+    br_sha256_add(&sha, info->source_sha256, 64);
+    br_settings_hash(info, &sha);
+    br_sha256_end(&sha, info->id);
+}
+
+enum br_rc br_model_float_open(struct br_model *m, const char *dir, const struct br_model_options *options, struct br_err *err)
+{
+    struct br_folder folder = {0};
+    size_t bytes;
     enum br_rc rc;
-    snprintf(path, sizeof path, "%s/model.safetensors", dir);
-    BR_TRY(read_config(m, dir, err));
-    BR_TRY(check_pooling(dir, err));
-    BR_TRY(read_vocab(m, dir, err));
+    m->weights = calloc(1, sizeof *m->weights);
+    if (!m->weights)
+        BR_TRY(br_fail_nomem(err));
+    BR_TRY(br_folder_read(&folder, dir, options, &m->info, err));
+    m->positions = folder.positions;
+    m->vocab_text = folder.vocab;
+    m->vocab_bytes = folder.vocab_bytes;
+    folder.vocab = NULL;
+    BR_TRY(br_vocab_new(m->vocab_text, m->vocab_bytes, &m->vocab, err));
     if (br_vocab_size(m->vocab) != m->info.vocab)
-        BR_TRY(br_fail(err, BR_E_DATA, "%s/vocab.txt has %u tokens, config.json says %u", dir, br_vocab_size(m->vocab), m->info.vocab));
-    BR_TRY(br_safetensors_open(&f, path, err));
+        BR_TRY(br_fail(err, BR_E_DATA, "%s: the vocabulary has %u tokens, config.json says %u", dir, br_vocab_size(m->vocab), m->info.vocab));
+    const struct br_weights_shape shape = {.layers = m->info.layers,
+                                           .hidden = m->info.dim,
+                                           .ffn = m->info.ffn,
+                                           .vocab = m->info.vocab,
+                                           .positions = (uint32_t)m->positions,
+                                           .types = folder.types};
+    BR_TRY(br_weights_open(m->weights, dir, &shape, err));
     size_t hidden = m->info.dim, qkv = m->info.layers * 3 * hidden * (hidden + 1);
     m->owned = malloc((qkv + m->positions * hidden) * sizeof(float));
     if (!m->owned)
         BR_TRY(br_fail_nomem(err));
-    BR_TRY(point_at_embeddings(m, &f, m->owned + qkv, err));
-    BR_TRY(point_at_layers(m, &f, m->owned, err));
+    BR_TRY(point_at_embeddings(m, m->weights, m->owned + qkv, err));
+    BR_TRY(point_at_layers(m, m->weights, m->owned, err));
     m->info.precision = BR_PRECISION_F32;
-    m->info.max_seq = BR_DEFAULT_MAX_SEQ;
-    m->info.bytes = f.bytes;
-    snprintf(m->info.pooling, sizeof m->info.pooling, "mean");
-    br_sha256_hex(f.map, f.bytes, m->info.id);
-    memcpy(m->info.source_sha256, m->info.id, sizeof m->info.id);
+    const void *all = br_weights_bytes(m->weights, &bytes);
+    m->info.bytes = bytes;
+    identify(&m->info, all, bytes);
     name_model(&m->info, dir);
-    m->map = f.map;
-    m->map_bytes = f.bytes;
-    f.map = NULL;
+    br_weights_settle(m->weights);
 err:
-    br_safetensors_close(&f);
+    br_folder_free(&folder);
     return rc;
 }

@@ -1,13 +1,8 @@
 /* safetensors.c - a reader of the safetensors format that trusts nothing in the file. */
 #include "embed/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define HEADER_BYTES_MAX ((uint64_t)16 << 20)
 
@@ -47,7 +42,7 @@ static enum br_rc check_ranges(const struct br_safetensors *f, struct br_err *er
     {
         if (strcmp(name, "__metadata__") == 0)
             continue;
-        if (!range_of(tensor, f->bytes - f->data_offset, &ranges[n++]))
+        if (!range_of(tensor, f->map.bytes - f->data_offset, &ranges[n++]))
             BR_TRY(br_fail(err, BR_E_DATA, "%s: tensor %.100s lies outside the file", f->path, name));
     }
     qsort(ranges, n, sizeof *ranges, by_from);
@@ -61,21 +56,16 @@ err:
 
 enum br_rc br_safetensors_open(struct br_safetensors *f, const char *path, struct br_err *err)
 {
-    struct stat st;
     uint64_t n = 0;
     *f = (struct br_safetensors){.path = path};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return br_fail_errno(err, errno, "cannot open %s", path);
-    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 8;
-    void *p = ok ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    close(fd);
-    if (p == MAP_FAILED)
+    enum br_rc rc = br_file_map_open(&f->map, path, err);
+    if (rc != BR_OK)
+        return rc;
+    const void *p = f->map.at;
+    if (f->map.bytes <= 8)
         return br_fail(err, BR_E_DATA, "%s is no safetensors file", path);
-    f->map = p;
-    f->bytes = (size_t)st.st_size;
     memcpy(&n, p, 8);
-    if (n > HEADER_BYTES_MAX || n > f->bytes - 8)
+    if (n > HEADER_BYTES_MAX || n > f->map.bytes - 8)
         return br_fail(err, BR_E_DATA, "%s is no safetensors file: its header would be %llu bytes", path, (unsigned long long)n);
     f->data_offset = 8 + (size_t)n;
     f->header = json_loadb((const char *)p + 8, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
@@ -86,8 +76,7 @@ enum br_rc br_safetensors_open(struct br_safetensors *f, const char *path, struc
 
 void br_safetensors_close(struct br_safetensors *f)
 {
-    if (f->map)
-        munmap(f->map, f->bytes);
+    br_file_map_close(&f->map);
     json_decref(f->header);
     *f = (struct br_safetensors){0};
 }
@@ -101,37 +90,34 @@ size_t br_safetensors_rows(const struct br_safetensors *f, const char *name)
 static bool has_shape(const json_t *tensor, size_t rows, size_t cols)
 {
     const json_t *shape = json_object_get(tensor, "shape");
-    const char *dtype = json_string_value(json_object_get(tensor, "dtype"));
-    return dtype && strcmp(dtype, "F32") == 0 && json_array_size(shape) == (cols ? 2 : 1) &&
-           json_integer_value(json_array_get(shape, 0)) == (json_int_t)rows &&
+    return json_array_size(shape) == (cols ? 2 : 1) && json_integer_value(json_array_get(shape, 0)) == (json_int_t)rows &&
            (!cols || json_integer_value(json_array_get(shape, 1)) == (json_int_t)cols);
 }
 
-/* By the bits, so that the loop is vectorised: infinities and NaN have all exponent bits set. */
-static bool all_finite(const float *x, size_t n)
+static bool type_of(const json_t *tensor, enum br_tensor_type *type)
 {
-    uint32_t bad = 0, bits;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
+    static const char *const names[] = {[BR_TENSOR_F32] = "F32", [BR_TENSOR_F16] = "F16", [BR_TENSOR_BF16] = "BF16"};
+    const char *name = json_string_value(json_object_get(tensor, "dtype"));
+    for (size_t i = 0; name && i < BR_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *type = (enum br_tensor_type)i;
+            return true;
+        }
+    return false;
 }
 
-enum br_rc br_safetensors_get(const struct br_safetensors *f, const char *name, size_t rows, size_t cols, const float **out, struct br_err *err)
+enum br_rc br_safetensors_get(const struct br_safetensors *f, const char *name, size_t rows, size_t cols, struct br_tensor *out, struct br_err *err)
 {
     const json_t *t = json_object_get(f->header, name);
     size_t want;
     struct range at;
     if (!t)
         return br_fail(err, BR_E_DATA, "%s has no tensor %s: not a BERT-shaped model", f->path, name);
-    bool fits = rows && !__builtin_mul_overflow(rows, cols ? cols : 1, &want) && !__builtin_mul_overflow(want, sizeof(float), &want) &&
-                has_shape(t, rows, cols) && range_of(t, f->bytes - f->data_offset, &at) && at.to - at.from == want;
-    if (!fits || (f->data_offset + at.from) % sizeof(float))
-        return br_fail(err, BR_E_DATA, "%s: tensor %s is not float32 of the expected shape, or lies outside the file", f->path, name);
-    const float *p = (const void *)((const char *)f->map + f->data_offset + at.from);
-    if (!all_finite(p, want / sizeof(float)))
-        return br_fail(err, BR_E_DATA, "%s: tensor %s holds numbers that are not finite: get the weights again", f->path, name);
-    *out = p;
+    *out = (struct br_tensor){.rows = rows, .cols = cols ? cols : 1};
+    bool fits = rows && type_of(t, &out->type) && br_tensor_bytes(out, &want) && has_shape(t, rows, cols) &&
+                range_of(t, f->map.bytes - f->data_offset, &at) && at.to - at.from == want;
+    if (!fits)
+        return br_fail(err, BR_E_DATA, "%s: tensor %s is no float tensor of the expected shape, or lies outside the file", f->path, name);
+    out->data = (const uint8_t *)f->map.at + f->data_offset + at.from;
     return BR_OK;
 }

@@ -351,7 +351,7 @@ static size_t step(struct scan *s, const uint8_t *p, size_t left)
     return n;
 }
 
-static void scan_text(struct scan *s, const char *text, size_t len)
+static void scan_part(struct scan *s, const char *text, size_t len)
 {
     if (len == 0)
         return; /* text may be NULL */
@@ -366,6 +366,11 @@ static void scan_text(struct scan *s, const char *text, size_t len)
         if (p < end)
             p += step(s, p, (size_t)(end - p));
     }
+}
+
+static void scan_text(struct scan *s, const char *text, size_t len)
+{
+    scan_part(s, text, len);
     end_word(s);
 }
 
@@ -381,9 +386,15 @@ static void scan_init(struct scan *s, const struct br_vocab *v, uint16_t *ids, s
 
 size_t br_vocab_tokenize(const struct br_vocab *v, const char *text, size_t len, uint16_t *ids, size_t max_ids)
 {
+    return br_vocab_tokenize_after(v, "", text, len, ids, max_ids);
+}
+
+size_t br_vocab_tokenize_after(const struct br_vocab *v, const char *prefix, const char *text, size_t len, uint16_t *ids, size_t max_ids)
+{
     BR_ASSERT(max_ids >= 2);
     struct scan s;
     scan_init(&s, v, ids + 1, max_ids - 2);
+    scan_part(&s, prefix, strlen(prefix));
     scan_text(&s, text, len);
     ids[0] = (uint16_t)v->special[CLS];
     ids[s.n + 1] = (uint16_t)v->special[SEP];

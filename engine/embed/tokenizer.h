@@ -18,6 +18,8 @@ uint32_t br_vocab_size(const struct br_vocab *v);
 /* Ids of UTF-8 text with [CLS] and [SEP], at most max_ids (>= 2). Invalid bytes count as U+FFFD, which the normaliser
  * drops. Returns the number of ids. */
 size_t br_vocab_tokenize(const struct br_vocab *v, const char *text, size_t len, uint16_t *ids, size_t max_ids);
+/* The same of a prefix and a text behind it, as if they were one. */
+size_t br_vocab_tokenize_after(const struct br_vocab *v, const char *prefix, const char *text, size_t len, uint16_t *ids, size_t max_ids);
 /* The number of pieces without [CLS] and [SEP]; counting stops at limit. */
 size_t br_vocab_count(const struct br_vocab *v, const char *text, size_t len, size_t limit);
 

@@ -20,7 +20,7 @@ void br_buf_free(struct br_buf *b)
 void br_buf_reset(struct br_buf *b)
 {
     b->len = 0;
-    b->failed = false;
+    b->failed = b->no_memory = false;
     if (b->data)
         b->data[0] = 0;
 }
@@ -40,7 +40,7 @@ static bool reserve(struct br_buf *b, size_t n)
         alloc *= 2;
     char *p = realloc(b->data, alloc);
     if (!p) {
-        b->failed = true;
+        b->failed = b->no_memory = true;
         return false;
     }
     b->data = p;
@@ -98,5 +98,5 @@ enum br_rc br_buf_status(const struct br_buf *b, struct br_err *err)
 {
     if (!b->failed)
         return BR_OK;
-    return br_fail(err, BR_E_TOOBIG, "a text exceeds %zu bytes, or memory is short", b->cap);
+    return b->no_memory ? br_fail_nomem(err) : br_fail(err, BR_E_TOOBIG, "a text exceeds %zu bytes", b->cap);
 }

@@ -12,11 +12,12 @@ struct br_buf {
     size_t alloc;
     size_t cap; /* bytes; growth past it fails */
     bool failed;
+    bool no_memory; /* that is why */
 };
 
 void br_buf_init(struct br_buf *b, size_t cap_bytes);
 void br_buf_free(struct br_buf *b);  /* leaves an empty, usable buffer */
-void br_buf_reset(struct br_buf *b); /* keeps the memory; clears failed */
+void br_buf_reset(struct br_buf *b); /* keeps the memory; clears both */
 void br_buf_add(struct br_buf *b, const void *bytes, size_t n);
 void br_buf_adds(struct br_buf *b, const char *s);
 void br_buf_addc(struct br_buf *b, char c);

@@ -1,13 +1,16 @@
-/* fuzz_model.c - model files from strangers: a .brm file whose checksums are right, a safetensors file, and a folder of original weights.
+/* fuzz_model.c - model files from strangers: a .brm file whose checksums are right, a safetensors file, an ONNX file, and a folder of original
+ * weights.
  *
- * Input: u8 kind, then for kind % 4
+ * Input: u8 kind, then for kind % 8 (and from 5 on, for kind % 4)
  *   0 changes (fuzz_change) of a .brm file        1 a .brm file
  *   2 a safetensors file                          3 u16 length, config.json; then u16 length, vocab.txt; then changes of model.safetensors
+ *   4 an ONNX file
  * What opens is used: texts become ids and vectors. */
 #include "fuzz.h"
 
 #include "embed/embed.h"
 #include "embed/model_file.h"
+#include "embed/onnx_bert.h"
 #include "embed/safetensors.h"
 
 #include <stdio.h>
@@ -80,17 +83,42 @@ static void safetensors(struct fuzz_input in)
     if (br_safetensors_open(&f, fuzz_file(1, in.at, in.left), &err) == BR_OK)
         json_object_foreach(f.header, name, tensor)
         {
-            const float *p;
+            struct br_tensor t;
             const json_t *shape = json_object_get(tensor, "shape");
             size_t rows = br_safetensors_rows(&f, name), cols = (size_t)json_integer_value(json_array_get(shape, 1));
             struct br_err why = {0};
-            if (br_safetensors_get(&f, name, rows, cols, &p, &why) != BR_OK)
+            if (br_safetensors_get(&f, name, rows, cols, &t, &why) != BR_OK)
                 continue;
+            float *p = malloc(rows * (cols ? cols : 1) * sizeof *p);
+            BR_ASSERT(p);
+            br_tensor_convert(&t, p);
             for (size_t i = 0; i < rows * (cols ? cols : 1); i++)
                 sum += p[i];
+            free(p);
         }
     BR_ASSERT(sum == sum || 1); /* the sum is there so that all is read */
     br_safetensors_close(&f);
+}
+
+/* As small as the one of seeds.c. */
+static void onnx(struct fuzz_input in)
+{
+    static const struct br_onnx_shape shape = {.layers = 1, .hidden = 4, .ffn = 8, .vocab = 40, .positions = 6, .types = 2};
+    static struct br_onnx_bert found;
+    struct br_onnx o;
+    struct br_err err = {0};
+    enum br_rc rc = br_onnx_open(&o, fuzz_file(1, in.at, in.left), &err);
+    if (rc == BR_OK)
+        rc = br_onnx_bert_find(&o, &shape, &found, &err);
+    BR_ASSERT(rc == BR_OK || (rc == BR_E_DATA && err.msg[0] && !strchr(err.msg, '\n')));
+    for (size_t i = 0; rc == BR_OK && i < found.n; i++) {
+        const struct br_tensor *t = &found.weights[i].tensor;
+        float numbers[40 * 8];
+        BR_ASSERT(t->rows * t->cols <= BR_COUNT(numbers));
+        br_tensor_convert(t, numbers);
+    }
+    BR_ASSERT(rc != BR_OK || found.n == 21);
+    br_onnx_close(&o);
 }
 
 /* ---- a folder of weights ---- */
@@ -209,7 +237,12 @@ static void weights_folder(struct fuzz_input in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    uint8_t kind = (uint8_t)fuzz_number(&in, 1) % 4;
+    uint8_t kind = (uint8_t)fuzz_number(&in, 1) % 8;
+    if (kind == 4) {
+        onnx(in);
+        return 0;
+    }
+    kind %= 4;
     if (kind < 2)
         brm(in, kind == 1);
     else if (kind == 2)

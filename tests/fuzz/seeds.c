@@ -1,5 +1,6 @@
 /* seeds.c - writes the seed corpora: from the torture exports, from the fixtures, and by hand. Usage: fuzz_seeds SOURCE_DIR OUT_DIR
  * What it writes is committed as corpus/; to make it anew after a format has changed, run it over corpus/. */
+#include "bert_onnx.h"
 #include "fuzz.h"
 
 #include "base/crc32c.h"
@@ -324,6 +325,28 @@ static void model_seeds(void)
     br_buf_free(&b);
 }
 
+static void onnx_seeds(void)
+{
+    static const struct bert_onnx_form forms[] = {{0},
+                                                  {.norm_operator = true, .bias_last = true, .float_data = true},
+                                                  {.transposes = true, .scale_first = true, .norm_operator = true},
+                                                  {.constants = true, .norm_operator = true}};
+    struct bert b = bert_new((struct bert_shape){.layers = 1, .hidden = 4, .heads = 2, .ffn = 8, .positions = 6, .seed = 3});
+    for (size_t i = 0; i < BR_COUNT(forms); i++) {
+        struct br_buf file, kind;
+        char name[32];
+        bert_onnx_bytes(&b, forms[i], &file);
+        br_buf_init(&kind, 1 << 20);
+        number(&kind, 4, 1);
+        br_buf_add(&kind, file.data, file.len);
+        snprintf(name, sizeof name, "onnx-%zu", i);
+        seed("model", name, kind.data, kind.len);
+        br_buf_free(&kind);
+        br_buf_free(&file);
+    }
+    bert_free(&b);
+}
+
 static void query_seeds(void)
 {
     static const char *const queries[] = {"the build broke",
@@ -366,6 +389,7 @@ int main(int argc, char **argv)
     registry_seeds();
     metadata_seeds();
     model_seeds();
+    onnx_seeds();
     query_seeds();
     return 0;
 }

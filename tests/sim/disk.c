@@ -64,7 +64,7 @@ struct sim_disk {
     void *on_change_ctx;
     uint64_t fail_call;
     int fail_errno;
-    bool fail_sticky, failed;
+    bool fail_sticky, failed, wrote;
 };
 
 void (*sim_extra_free)(void *extra);
@@ -251,6 +251,23 @@ static struct sim_inode *inode_cut(const struct sim_inode *n, enum sim_cut kind,
     return to;
 }
 
+/* A copy of n as it is seen, and durable. */
+static struct sim_inode *inode_seen(const struct sim_inode *n)
+{
+    struct sim_inode *to = inode_new();
+    uint8_t *bytes = sim_alloc(NULL, (size_t)n->extent + 1);
+    if (pread(n->fd, bytes, (size_t)n->extent, 0) != n->extent || pwrite(to->fd, bytes, (size_t)n->extent, 0) != n->extent ||
+        ftruncate(to->fd, n->size) != 0)
+        abort();
+    if (n->extent)
+        durable_write(to, 0, bytes, (size_t)n->extent);
+    free(bytes);
+    durable_resize(to, n->size);
+    to->size = n->size;
+    to->extent = n->extent;
+    return to;
+}
+
 /* ---- names ---- */
 
 static struct name *find_name(struct names *t, const char *path)
@@ -423,6 +440,11 @@ uint64_t sim_disk_changes(const struct sim_disk *d)
     return d->changes;
 }
 
+bool sim_disk_wrote(const struct sim_disk *d)
+{
+    return d->wrote;
+}
+
 uint64_t sim_disk_calls(const struct sim_disk *d)
 {
     return d->calls;
@@ -487,6 +509,25 @@ struct sim_disk *sim_disk_cut(struct sim_disk *d, uint64_t seed, enum sim_cut ki
     return to;
 }
 
+struct sim_disk *sim_disk_copy(struct sim_disk *d)
+{
+    struct sim_disk *to = sim_disk_new(0);
+    pthread_mutex_lock(&d->lock);
+    to->random = d->random;
+    to->now = d->now;
+    for (size_t i = 0; i < d->seen.n; i++) {
+        const struct sim_inode *from = d->seen.items[i].inode;
+        struct sim_inode *n = from ? inode_seen(from) : NULL;
+        char path[PATH_ROOM];
+        moved_path(d, to, d->seen.items[i].path, path);
+        add_name(&to->seen, path, n);
+        add_name(&to->durable, path, n);
+        inode_unref(n);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return to;
+}
+
 void sim_disk_each_file(struct sim_disk *d, void (*fn)(void *ctx, const char *path, const void *bytes, size_t n), void *ctx)
 {
     pthread_mutex_lock(&d->lock);
@@ -512,6 +553,8 @@ static int enter(struct sim_disk *d, bool changes)
     pthread_mutex_lock(&d->lock);
     d->calls++;
     d->changes += changes;
+    if (changes)
+        d->wrote = false;
     if (!d->fail_call || d->calls < d->fail_call || (d->calls > d->fail_call && !d->fail_sticky))
         return 0;
     d->failed = true;
@@ -594,6 +637,7 @@ ssize_t sim_write(struct sim_disk *d, struct sim_inode *n, const void *buf, size
     int fault = enter(d, true);
     if (fault < 0)
         return leave(d, fault);
+    d->wrote = true;
     if (fault && len > 1)
         len /= 2;
     if (pwrite(n->fd, buf, len, offset) != (ssize_t)len)
@@ -751,10 +795,11 @@ int sim_sync_dir(struct sim_disk *d, const char *path)
     if (!find_name(&d->seen, path))
         return leave(d, -ENOENT);
     for (struct dir_change **c = &d->first; *c;) {
-        char parent[PATH_ROOM];
+        char parent[PATH_ROOM], other[PATH_ROOM];
         struct dir_change *now = *c;
         parent_of(now->path, parent);
-        if (strcmp(parent, path) != 0) {
+        parent_of(now->to, other);
+        if (strcmp(parent, path) != 0 && (now->kind != RENAME || strcmp(other, path) != 0)) {
             c = &now->next;
             continue;
         }

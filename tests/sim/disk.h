@@ -31,9 +31,13 @@ enum sim_cut {
 /* A new disk as a power cut now would leave it, everything durable. d is as it was. */
 struct sim_disk *sim_disk_cut(struct sim_disk *d, uint64_t seed, enum sim_cut kind);
 
+/* A new disk with what is seen now, everything durable. */
+struct sim_disk *sim_disk_copy(struct sim_disk *d);
+
 /* Called before every operation that changes something, with the number of such operations before it; the lock is not held. */
 void sim_disk_on_change(struct sim_disk *d, void (*fn)(void *ctx, uint64_t change), void *ctx);
 uint64_t sim_disk_changes(const struct sim_disk *d);
+bool sim_disk_wrote(const struct sim_disk *d); /* was the last of them a write, which alone commits nothing? */
 
 /* The call-th call from now (1: the next) of any kind fails with sys_errno; sticky: and every one after it. 0: no more. A sys_errno of 0 makes
  * reads and writes short instead. A sync that fails leaves of the file what a power cut would, and forgets that it was dirty. */

@@ -48,10 +48,14 @@ static void shared_free(void *p)
 
 static struct shared *shared_of(struct file *f)
 {
+    static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; /* connections of several threads may be first */
+    pthread_mutex_lock(&making);
     void **extra = sim_inode_extra(f->inode);
     if (!*extra)
         *extra = sim_alloc(NULL, sizeof(struct shared));
-    return *extra;
+    struct shared *s = *extra;
+    pthread_mutex_unlock(&making);
+    return s;
 }
 
 static void parent_of(const char *path, char out[300])

@@ -1,0 +1,32 @@
+/* cache.h - what a workspace handle remembers of earlier questions: the vectors of their texts, and whole answers. Bounded in bytes; what was not
+ * asked for the longest goes first. For one thread, as the handle is. */
+#ifndef BR_CACHE_H
+#define BR_CACHE_H
+
+#include "engine_int.h"
+
+#include <stdatomic.h>
+
+/* What the strings of a result are in. Answers that are kept share it with those that were given out, on whatever thread they are freed. */
+struct br_shared {
+    atomic_uint refs;
+    struct br_arena arena;
+};
+struct br_shared *br_shared_new(const struct br_arena *arena); /* takes the arena over; NULL without memory */
+void br_shared_release(struct br_shared *s);                   /* may be NULL */
+
+struct br_cache;
+struct br_cache *br_cache_new(size_t limit); /* bytes; NULL without memory, and then every call does nothing */
+void br_cache_free(struct br_cache *c);
+void br_cache_set_limit(struct br_cache *c, size_t limit);
+void br_cache_status_of(const struct br_cache *c, struct br_cache_status *out);
+
+/* A model's vector for a text never changes: the text is the key. */
+bool br_cache_vector(struct br_cache *c, const char *text, size_t len, float *out, uint32_t dim);
+void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, const float *vector, uint32_t dim);
+
+/* Answers. key names everything they depend on, the store's state included. */
+bool br_cache_results(struct br_cache *c, const void *key, size_t len, struct br_search_results *out);
+void br_cache_keep_results(struct br_cache *c, const void *key, size_t len, const struct br_search_results *r);
+
+#endif

@@ -1,0 +1,165 @@
+/* service.c - br_search: what stands before a search. Limits, the page that is asked for, and the cache.
+ *
+ * An answer depends on the question and its options, on the day (today, yesterday), and on the state of the store, which uuid, generation,
+ * last_seq and commits name: every transaction of a writer moves one of them. All of that is the key, and it is read in the snapshot the
+ * answer is made in. So no answer outlives the commit that would have changed it, whichever process made that. */
+#include "cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "dates.h"
+#include "page.h"
+
+#define KEY_BYTES_MAX ((size_t)1 << 18)
+
+/* ---- the key ---- */
+
+static void add_number(struct br_buf *b, uint64_t n)
+{
+    br_buf_add(b, &n, sizeof n);
+}
+
+static void add_string(struct br_buf *b, const char *s)
+{
+    add_number(b, s ? strlen(s) : UINT64_MAX);
+    br_buf_adds(b, s ? s : "");
+}
+
+static void add_list(struct br_buf *b, const char *const *items, size_t n)
+{
+    add_number(b, n);
+    for (size_t i = 0; i < n; i++)
+        add_string(b, items[i]);
+}
+
+/* Blanks part words, however many; only between quotation marks might they be meant. */
+static void add_query(struct br_buf *b, const char *query)
+{
+    if (strchr(query, '"') || strstr(query, "\u201C")) {
+        add_string(b, query);
+        return;
+    }
+    for (const char *s = query + strspn(query, " \t\r\n"); *s;) {
+        size_t n = strcspn(s, " \t\r\n");
+        br_buf_add(b, s, n);
+        br_buf_addc(b, ' ');
+        s += n;
+        s += strspn(s, " \t\r\n");
+    }
+    br_buf_addc(b, 0);
+}
+
+/* The question, without the page. */
+static void add_question(struct br_buf *b, const char *query, const struct br_search_options *o)
+{
+    int64_t today, tomorrow;
+    add_number(b, (uint64_t)o->mode);
+    add_number(b, (uint64_t)o->exact << 1 | o->literal);
+    add_list(b, o->channels, o->n_channels);
+    add_list(b, o->users, o->n_users);
+    add_list(b, o->has, o->n_has);
+    add_list(b, o->with, o->n_with);
+    add_list(b, o->is, o->n_is);
+    add_number(b, o->min_reactions);
+    add_string(b, o->after);
+    add_string(b, o->before);
+    add_string(b, o->me ? o->me : getenv("BACKREAD_ME"));
+    if (br_parse_date("today", &today, &tomorrow))
+        add_number(b, (uint64_t)today);
+    add_query(b, query);
+}
+
+static void add_state(struct br_buf *b, const struct br_store_info *info)
+{
+    br_buf_add(b, info->uuid, sizeof info->uuid);
+    add_number(b, info->generation);
+    add_number(b, info->last_seq);
+    add_number(b, info->commits);
+}
+
+/* ---- limits ---- */
+
+static enum br_rc check(const struct br_search_options *o, struct br_err *err)
+{
+    size_t filters = o->n_channels + o->n_users + o->n_has + o->n_with + o->n_is;
+    if (o->n > BR_SEARCH_N_MAX)
+        return br_fail(err, BR_E_USAGE, "at most %d hits can be asked for", BR_SEARCH_N_MAX);
+    if (o->n_channels > BR_SEARCH_FILTERS_MAX || o->n_users > BR_SEARCH_FILTERS_MAX || o->n_has > BR_SEARCH_FILTERS_MAX ||
+        o->n_with > BR_SEARCH_FILTERS_MAX || o->n_is > BR_SEARCH_FILTERS_MAX || filters > BR_SEARCH_FILTERS_MAX)
+        return br_fail(err, BR_E_USAGE, "too many filters: at most %d in one question", BR_SEARCH_FILTERS_MAX);
+    return BR_OK;
+}
+
+/* ---- br_search ---- */
+
+static double milliseconds_since(const struct timespec *from)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - from->tv_sec) * 1e3 + (double)(now.tv_nsec - from->tv_nsec) / 1e6;
+}
+
+static enum br_rc answer(struct br_workspace *ws, const char *query, const struct br_search_options *o, struct br_search_results *out,
+                         struct br_err *err)
+{
+    struct br_search_results r = {0};
+    struct br_store_info info;
+    struct br_page page;
+    struct br_buf key;
+    struct timespec from;
+    enum br_rc rc;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    br_buf_init(&key, KEY_BYTES_MAX);
+    BR_TRY(br_store_info(ws->store, &info, err));
+    add_question(&key, query, o);
+    BR_TRY(br_buf_status(&key, err));
+    uint64_t fingerprint = XXH3_64bits(key.data, key.len);
+    BR_TRY(br_page_of(o->cursor, fingerprint, o->n ? o->n : BR_SEARCH_N_DEFAULT, &info, &page, err));
+    add_state(&key, &info);
+    add_number(&key, page.n);
+    add_string(&key, o->cursor);
+    BR_TRY(br_buf_status(&key, err));
+    if (br_cache_results(ws->cache, key.data, key.len, &r)) {
+        r.took_ms = milliseconds_since(&from);
+        r.cached = true;
+    } else {
+        BR_TRY(br_search_fresh(ws, query, o, &page, &r, err));
+        BR_TRY(br_page_cut(&page, fingerprint, &r, err));
+        br_cache_keep_results(ws->cache, key.data, key.len, &r);
+    }
+    *out = r;
+    r = (struct br_search_results){0};
+err:
+    br_search_results_free(&r);
+    br_buf_free(&key);
+    return rc;
+}
+
+int br_search(struct br_workspace *ws, const char *query, const struct br_search_options *options, struct br_search_results *out,
+              struct br_error *error)
+{
+    static const struct br_search_options defaults = {0};
+    const struct br_search_options *o = options ? options : &defaults;
+    struct br_err err = {0};
+    enum br_rc rc;
+    BR_TRY(check(o, &err));
+    BR_TRY(br_store_read_begin(ws->store, &err));
+    rc = answer(ws, query, o, out, &err);
+    br_store_read_end(ws->store);
+err:
+    return br_status_of(rc, &err, error);
+}
+
+void br_workspace_cache_limit(struct br_workspace *ws, size_t bytes)
+{
+    br_cache_set_limit(ws->cache, bytes);
+}
+
+void br_workspace_cache_status(const struct br_workspace *ws, struct br_cache_status *out)
+{
+    br_cache_status_of(ws->cache, out);
+}

@@ -1,0 +1,1160 @@
+/* Every call to the home's disk, every allocation and every call that reads an archive fails once, at its n-th use, through the product's own
+ * calls: import, a later import with edits and deletions, forget, compact, repair, backup, restore, migrate, and opening, searching and verifying.
+ * What meets the fault succeeds, or says so in one line with the right status. Then the home opens and verifies; it is in a state that an
+ * undisturbed run goes through, also after a power cut; what was answered was right; and the same call without a fault ends as if there had
+ * never been one. Nothing crashes, leaks or hangs.
+ *
+ *   t_engine_survives_every_fault                   a part of the points, another for every --seed
+ *   t_engine_survives_every_fault --all             every point (of the long import every 20th allocation); hours
+ *   ... --scenario NAME [--fault NAME [--at N]]     of one scenario (a part of its name), one fault, one point: with the stack, for addr2line
+ *   ... --scale X, --keep-going                     X times as many points; go on after a violation */
+#include "e2e.h"
+#include "small_export.h"
+#include "tiny_model.h"
+
+#include "engine_int.h"
+#include "installations.h"
+#include "sim/memory.h"
+#include "store_int.h"
+#include "../engine/upkeep.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#define STATES_MAX 512
+#define POINT_SECONDS 120 /* longer is a hang */
+
+/* ---- reading archives: calls that fail on demand ---- */
+
+static bool archive_counts;
+static uint64_t archive_calls, archive_at;
+static int archive_errno; /* 0: be short */
+static bool archive_sticky, archive_failed;
+
+static bool archive_fails(void)
+{
+    if (!archive_counts)
+        return false;
+    uint64_t n = ++archive_calls;
+    if (!archive_at || n < archive_at || (n > archive_at && !archive_sticky))
+        return false;
+    archive_failed = true;
+    errno = archive_errno;
+    return true;
+}
+
+#define ARCHIVE_WRAP(type, name, params, args, failure)                              \
+    type __real_##name params;                                                       \
+    type __wrap_##name params;                                                       \
+    type __wrap_##name params                                                        \
+    {                                                                                \
+        return archive_fails() && archive_errno ? (failure) : __real_##name args;    \
+    }
+ARCHIVE_WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
+ARCHIVE_WRAP(int, stat, (const char *path, struct stat *st), (path, st), -1)
+ARCHIVE_WRAP(int, fstat, (int fd, struct stat *st), (fd, st), -1)
+ARCHIVE_WRAP(int, fstatat, (int fd, const char *path, struct stat *st, int flags), (fd, path, st, flags), -1)
+ARCHIVE_WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
+ARCHIVE_WRAP(struct dirent *, readdir, (DIR * d), (d), NULL)
+
+int __real_open(const char *path, int flags, unsigned mode);
+int __wrap_open(const char *path, int flags, unsigned mode);
+int __wrap_open(const char *path, int flags, unsigned mode)
+{
+    return archive_fails() && archive_errno ? -1 : __real_open(path, flags, mode);
+}
+int __real_openat(int fd, const char *path, int flags, unsigned mode);
+int __wrap_openat(int fd, const char *path, int flags, unsigned mode);
+int __wrap_openat(int fd, const char *path, int flags, unsigned mode)
+{
+    return archive_fails() && archive_errno ? -1 : __real_openat(fd, path, flags, mode);
+}
+ssize_t __real_read(int fd, void *buf, size_t n);
+ssize_t __wrap_read(int fd, void *buf, size_t n);
+ssize_t __wrap_read(int fd, void *buf, size_t n)
+{
+    bool fails = archive_fails();
+    return fails && archive_errno ? -1 : __real_read(fd, buf, fails && n > 1 ? n / 2 : n);
+}
+size_t __real_fread(void *buf, size_t size, size_t n, FILE *f);
+size_t __wrap_fread(void *buf, size_t size, size_t n, FILE *f);
+size_t __wrap_fread(void *buf, size_t size, size_t n, FILE *f)
+{
+    if (!archive_fails() || !archive_errno) /* short only at the end, or after an error */
+        return __real_fread(buf, size, n, f);
+    int fd = dup(fileno(f)), error = archive_errno; /* an error of the stream is made by a descriptor that cannot be read */
+    char one;
+    int null = __real_open("/dev/null", O_WRONLY, 0);
+    dup2(null, fileno(f));
+    setvbuf(f, NULL, _IONBF, 0);
+    (void)!__real_fread(&one, 1, 1, f);
+    dup2(fd, fileno(f));
+    close(null);
+    close(fd);
+    errno = error;
+    return 0;
+}
+zip_t *__real_zip_open(const char *path, int flags, int *error);
+zip_t *__wrap_zip_open(const char *path, int flags, int *error);
+zip_t *__wrap_zip_open(const char *path, int flags, int *error)
+{
+    if (!archive_fails() || !archive_errno)
+        return __real_zip_open(path, flags, error);
+    if (error)
+        *error = ZIP_ER_READ;
+    errno = archive_errno;
+    return NULL;
+}
+zip_file_t *__real_zip_fopen_index(zip_t *z, zip_uint64_t i, zip_flags_t flags);
+zip_file_t *__wrap_zip_fopen_index(zip_t *z, zip_uint64_t i, zip_flags_t flags);
+zip_file_t *__wrap_zip_fopen_index(zip_t *z, zip_uint64_t i, zip_flags_t flags)
+{
+    if (!archive_fails() || !archive_errno)
+        return __real_zip_fopen_index(z, i, flags);
+    zip_error_set(zip_get_error(z), ZIP_ER_READ, archive_errno);
+    return NULL;
+}
+zip_int64_t __real_zip_fread(zip_file_t *f, void *buf, zip_uint64_t n);
+zip_int64_t __wrap_zip_fread(zip_file_t *f, void *buf, zip_uint64_t n);
+zip_int64_t __wrap_zip_fread(zip_file_t *f, void *buf, zip_uint64_t n)
+{
+    bool fails = archive_fails();
+    if (!fails || !archive_errno)
+        return __real_zip_fread(f, buf, fails && n > 1 ? n / 2 : n);
+    zip_error_set(zip_file_get_error(f), ZIP_ER_READ, archive_errno);
+    return -1;
+}
+
+/* ---- archives ---- */
+
+static char scratch[256], model_path[400], zip_first[400], zip_second[400], zip_long[400], dir_first[400], dump[1200], old_db[1200];
+static struct br_home *shared; /* for its model */
+
+#define CHANNELS                                                                                       \
+    "channels.json", "[{\"id\":\"C0GENERAL01\",\"name\":\"general\",\"topic\":{\"value\":\"roads\"},"  \
+                     "\"members\":[\"U1\",\"U2\"]},{\"id\":\"C0RANDOM002\",\"name\":\"random\"}]"
+#define USERS                                                                                                                     \
+    "users.json", "[{\"id\":\"U1\",\"team_id\":\"T1\",\"name\":\"ann\",\"profile\":{\"display_name\":\"Ann\",\"real_name\":\"Ann Ash\"}}," \
+                  "{\"id\":\"U2\",\"team_id\":\"T1\",\"name\":\"bob\",\"profile\":{\"display_name\":\"Bob\"}}]"
+#define THREAD "\"thread_ts\":\"1704103210.000100\""
+#define WORDS "the road layers come from the survey of the lake and are loaded every night by the importer on the second machine"
+
+static const struct file first_export[] = {
+    {USERS},
+    {CHANNELS},
+    {"general/2024-01-01.json",
+     "[" MESSAGE("U2", "01", "\"text\":\"hello <@U1> in <#C0GENERAL01>\",\"reactions\":[{\"name\":\"eyes\",\"users\":[\"U1\",\"U2\"],"
+                             "\"count\":2},{\"name\":\"tada\",\"users\":[\"U1\"],\"count\":1}]") ","
+     MESSAGE("U1", "02", "\"text\":\"a token: xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy\"") ","
+     MESSAGE("U1", "03", "\"text\":\"to be deleted, it has more words\",\"files\":[{\"id\":\"F1\",\"name\":\"map.png\",\"size\":12}]") ","
+     MESSAGE("U1", "10", "\"text\":\"where do the road layers come from?\",\"reply_count\":3," THREAD) ","
+     MESSAGE("U2", "11", "\"text\":\"" WORDS "\"," THREAD) "," MESSAGE("U9", "12", "\"text\":\"and from us: " WORDS ", says https://x.org\"," THREAD) ","
+     MESSAGE("U1", "13", "\"text\":\"thank you both\"," THREAD) "]"},
+    {"random/2024-01-01.json", "[" MESSAGE("U2", "20", "\"text\":\"lunch by the lake\"") "," MESSAGE("U1", "21", "\"text\":\":+1:\"") "]"},
+};
+static const struct file second_export[] = {
+    {USERS},
+    {CHANNELS},
+    {"general/2024-01-01.json",
+     "[" MESSAGE("U2", "01", "\"text\":\"hello <@U1> in <#C0GENERAL01>\",\"reactions\":[{\"name\":\"eyes\",\"users\":[\"U2\"],\"count\":1}]") ","
+     MESSAGE("U1", "02", "\"text\":\"a sentence after the edit\",\"edited\":{\"user\":\"U1\",\"ts\":\"1704189602.000000\"}") ","
+     MESSAGE("USLACKBOT", "03", "\"subtype\":\"tombstone\",\"text\":\"This message was deleted.\"") ","
+     MESSAGE("U1", "10", "\"text\":\"where do the road layers come from?\",\"reply_count\":3," THREAD) ","
+     MESSAGE("U2", "11", "\"text\":\"edited: " WORDS "\",\"edited\":{\"user\":\"U2\",\"ts\":\"1704189603.000000\"}," THREAD) ","
+     MESSAGE("U9", "12", "\"text\":\"and from us: " WORDS ", says https://x.org\"," THREAD) ","
+     "{\"type\":\"message\",\"subtype\":\"message_deleted\",\"ts\":\"1704189604.000000\",\"deleted_ts\":\"1704103213.000100\"}" "]"},
+    {"random/2024-01-01.json", "[" MESSAGE("U2", "20", "\"text\":\"lunch by the lake\"") "," MESSAGE("U1", "21", "\"text\":\":+1:\"") "]"},
+    {"random/2024-01-02.json", "[" MESSAGE("U1", "40", "\"text\":\"the second day: more roads\"") "]"},
+};
+
+/* Four batches, so that more wait than the pipeline takes. */
+static void write_long_zip(void)
+{
+    char *day = NULL;
+    size_t n;
+    FILE *f = open_memstream(&day, &n);
+    fputc('[', f);
+    for (int i = 0; i < 1100; i++)
+        fprintf(f, "%s{\"type\":\"message\",\"user\":\"U%d\",\"ts\":\"%d.000100\",\"text\":\"road %d of %d\"}", i ? "," : "", 1 + i % 2,
+                1704103200 + i, i, i % 7);
+    fputc(']', f);
+    fclose(f);
+    const struct file files[] = {{USERS}, {CHANNELS}, {"general/2024-01-01.json", day}};
+    write_zip(zip_long, files, BR_COUNT(files));
+    free(day);
+}
+
+static void write_dir(const char *dir, const struct file *files, size_t n)
+{
+    assert_int_equal(mkdir(dir, 0700), 0);
+    for (size_t i = 0; i < n; i++) {
+        char path[700];
+        const char *slash = strchr(files[i].name, '/');
+        if (slash) {
+            snprintf(path, sizeof path, "%s/%.*s", dir, (int)(slash - files[i].name), files[i].name);
+            (void)mkdir(path, 0700);
+        }
+        snprintf(path, sizeof path, "%s/%s", dir, files[i].name);
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        fputs(files[i].text, f);
+        fclose(f);
+    }
+}
+
+static void write_archives(void)
+{
+    snprintf(zip_first, sizeof zip_first, "%s/first.zip", scratch);
+    snprintf(zip_second, sizeof zip_second, "%s/second.zip", scratch);
+    snprintf(zip_long, sizeof zip_long, "%s/long.zip", scratch);
+    snprintf(dir_first, sizeof dir_first, "%s/first", scratch);
+    write_zip(zip_first, first_export, BR_COUNT(first_export));
+    write_zip(zip_second, second_export, BR_COUNT(second_export));
+    write_dir(dir_first, first_export, BR_COUNT(first_export));
+    write_long_zip();
+    e2e_source_path(dump, sizeof dump, "tests/data/legacy/eleven.sql");
+    e2e_source_path(old_db, sizeof old_db, "tests/data/legacy/eleven.db");
+}
+
+/* ---- a home on a simulated disk, and its state ---- */
+
+static struct br_home home_at(struct sim_disk *d, const char *name)
+{
+    struct br_home h = *shared;
+    h.io = sim_disk_io(d);
+    snprintf(h.path, sizeof h.path, "%s/%s", sim_disk_root(d), name);
+    return h;
+}
+
+static void path_on(const struct sim_disk *d, const char *name, char out[300])
+{
+    snprintf(out, 300, "%s/%s", sim_disk_root(d), name);
+}
+
+static void add_row(XXH3_state_t *x, sqlite3_stmt *st)
+{
+    for (int i = 0; i < sqlite3_column_count(st); i++) {
+        const char *text = (const char *)sqlite3_column_text(st, i);
+        int64_t n = text ? sqlite3_column_bytes(st, i) : -1;
+        XXH3_64bits_update(x, &n, sizeof n);
+        if (text)
+            XXH3_64bits_update(x, text, (size_t)n);
+    }
+}
+
+/* All that a reader can tell but ids, places and times of our own making. */
+static enum br_rc add_store(XXH3_state_t *x, struct br_store *s, struct br_err *err)
+{
+    static const char *const queries[] = {
+        "SELECT workspace_id, name, domain, model_id FROM store",
+        "SELECT m.channel_id, m.ts, m.thread_ts, m.user_id, m.bot_id, m.bot_name, m.subtype, m.team_id, m.cls, m.flags, m.is_bot,"
+        " m.is_broadcast, m.edited_ts, m.reply_count, m.reactions_total, m.needs_vector, m.content_hash, m.counters_hash, m.freshness,"
+        " m.raw_length, hex(c.hash), l.vector_checksum, hex(r.hash), (SELECT hex(sz) FROM fts_messages_docsize WHERE id = m.content_id)"
+        " FROM message_metadata m LEFT JOIN content c ON c.workspace_id = m.workspace_id AND c.content_id = m.content_id"
+        " LEFT JOIN content r ON r.workspace_id = m.workspace_id AND r.content_id = m.raw_id"
+        " LEFT JOIN slots l ON l.workspace_id = m.workspace_id AND l.slot = m.slot AND l.seq_killed IS NULL ORDER BY 1, 2",
+        "SELECT p.channel_id, p.thread_ts, p.position, p.first_ts, p.last_ts, hex(c.hash), l.vector_checksum FROM passages p"
+        " LEFT JOIN content c ON c.workspace_id = p.workspace_id AND c.content_id = p.content_id"
+        " LEFT JOIN slots l ON l.workspace_id = p.workspace_id AND l.slot = p.slot AND l.seq_killed IS NULL ORDER BY 1, 2, 3",
+        "SELECT * FROM users ORDER BY user_id",
+        "SELECT * FROM channels ORDER BY channel_id",
+        "SELECT * FROM channel_members ORDER BY channel_id, user_id",
+        "SELECT * FROM reactions ORDER BY channel_id, ts, name",
+        "SELECT * FROM reaction_users ORDER BY channel_id, ts, name, user_id",
+        "SELECT * FROM files ORDER BY channel_id, ts, position",
+        "SELECT channel_id, ts FROM deleted_messages ORDER BY channel_id, ts",
+        "SELECT * FROM dirty_threads ORDER BY channel_id, thread_ts",
+    };
+    enum br_rc rc = br_store_read_begin(s, err);
+    if (rc != BR_OK)
+        return rc;
+    for (size_t i = 0; i < BR_COUNT(queries) && rc == BR_OK; i++) {
+        sqlite3_stmt *st = NULL;
+        int r = sqlite3_prepare_v2(br_store_db(s), queries[i], -1, &st, NULL);
+        while (r == SQLITE_OK || r == SQLITE_ROW) {
+            r = sqlite3_step(st);
+            if (r == SQLITE_ROW)
+                add_row(x, st);
+        }
+        if (r != SQLITE_DONE)
+            rc = br_fail(err, BR_E_IO, "cannot read: %s", sqlite3_errmsg(br_store_db(s)));
+        sqlite3_finalize(st);
+    }
+    br_store_read_end(s);
+    return rc;
+}
+
+static enum br_rc add_installation(void *ctx, const struct br_installation *i)
+{
+    XXH3_64bits_update(ctx, i->app_id, strlen(i->app_id));
+    if (i->bot_token)
+        XXH3_64bits_update(ctx, i->bot_token, strlen(i->bot_token));
+    return BR_OK;
+}
+
+static enum br_rc add_registry(XXH3_state_t *x, struct br_home *h, struct br_err *err)
+{
+    struct br_registry *reg;
+    enum br_rc rc = br_registry_open(h->io, h->path, false, &reg, NULL, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = br_installation_each(reg, true, add_installation, x, err);
+    br_registry_close(reg);
+    return rc;
+}
+
+/* Of all workspaces and the registry. False: why tells. */
+static bool state_of(struct sim_disk *d, const char *home, uint64_t *out, char why[600])
+{
+    struct br_home h = home_at(d, home);
+    struct br_workspace_names names = {0};
+    struct br_error error = {0};
+    struct br_err err = {0};
+    XXH3_state_t *x = XXH3_createState();
+    XXH3_64bits_reset(x);
+    bool ok = br_home_workspaces(&h, &names, &error) == 0;
+    if (!ok)
+        snprintf(why, 600, "cannot be listed: %.500s", error.message);
+    enum br_rc rc = ok ? add_registry(x, &h, &err) : BR_OK;
+    for (size_t i = 0; i < names.count && rc == BR_OK; i++) {
+        struct br_store *s = NULL;
+        XXH3_64bits_update(x, names.items[i].id, strlen(names.items[i].id));
+        XXH3_64bits_update(x, names.items[i].name, strlen(names.items[i].name));
+        rc = br_home_open_store(&h, names.items[i].id, &s, &err);
+        if (rc == BR_OK)
+            rc = add_store(x, s, &err);
+        br_store_close(s);
+    }
+    if (rc != BR_OK)
+        snprintf(why, 600, "cannot be read: %.500s", err.msg);
+    *out = XXH3_64bits_digest(x);
+    XXH3_freeState(x);
+    br_workspace_names_free(&names);
+    return ok && rc == BR_OK;
+}
+
+static bool verifies(struct sim_disk *d, const char *home, char why[600])
+{
+    struct br_home h = home_at(d, home);
+    struct br_workspace_names names = {0};
+    struct br_error error = {0};
+    bool ok = br_home_workspaces(&h, &names, &error) == 0;
+    for (size_t i = 0; i < names.count && ok; i++) {
+        struct br_verify_report r = {0};
+        ok = br_verify(&h, names.items[i].id, true, &r, &error) == 0 && r.ok;
+        if (!ok)
+            snprintf(why, 600, "does not verify: %.250s%.250s", error.message, r.first_problem);
+    }
+    br_workspace_names_free(&names);
+    return ok;
+}
+
+/* ---- scenarios ---- */
+
+enum base { NOTHING, ONE, TWO, BACKED_UP, WITH_BACKUP, BESIDE, BAD_VECTORS, BAD_CONTENT, BAD_METADATA, BAD_REGISTRY, NO_GRAPH, BASES };
+static struct sim_disk *bases[BASES];
+
+/* What it answers goes here, question by question: a hash, 0 for none. */
+#define QUESTIONS 13
+static uint64_t answers[QUESTIONS], right_answers[QUESTIONS];
+static size_t n_answers;
+
+static int import(struct sim_disk *d, const char *archive, bool dry, struct br_error *e)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_import_reports r = {0};
+    const struct br_import_options o = {.dry_run = dry};
+    int status = br_import(&h, archive, &o, &r, e);
+    br_import_reports_free(&r);
+    return status;
+}
+
+static int import_first(struct sim_disk *d, struct br_error *e)
+{
+    return import(d, zip_first, false, e);
+}
+static int import_dir(struct sim_disk *d, struct br_error *e)
+{
+    return import(d, dir_first, false, e);
+}
+static int import_second(struct sim_disk *d, struct br_error *e)
+{
+    return import(d, zip_second, false, e);
+}
+static int import_long(struct sim_disk *d, struct br_error *e)
+{
+    return import(d, zip_long, false, e);
+}
+static int import_dry(struct sim_disk *d, struct br_error *e)
+{
+    setenv("TMPDIR", sim_disk_root(d), 1);
+    int status = import(d, zip_second, true, e);
+    unsetenv("TMPDIR");
+    return status;
+}
+static int forget(struct sim_disk *d, const struct br_forget_options *o, struct br_error *e)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_forget_report r;
+    return br_forget(&h, NULL, o, &r, e);
+}
+static int forget_user(struct sim_disk *d, struct br_error *e)
+{
+    const struct br_forget_options o = {.user = "U2"};
+    return forget(d, &o, e);
+}
+static int forget_message(struct sim_disk *d, struct br_error *e)
+{
+    const struct br_forget_options o = {.message = "general:1704103201.000100"};
+    return forget(d, &o, e);
+}
+static int compact(struct sim_disk *d, struct br_error *e)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_compact_report r;
+    return br_compact(&h, NULL, NULL, &r, e);
+}
+static int repair(struct sim_disk *d, struct br_error *e)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_repair_report r = {0};
+    int status = br_repair(&h, NULL, NULL, &r, e);
+    if (status == 0 && !r.ok) {
+        e->status = status = BR_STATUS_DAMAGED;
+        snprintf(e->message, sizeof e->message, "repaired, but: %.250s", r.problem);
+    }
+    br_repair_report_free(&r);
+    return status;
+}
+static int backup(struct sim_disk *d, struct br_error *e)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_backup_report r;
+    char path[300];
+    path_on(d, "backup", path);
+    return br_backup(&h, NULL, path, NULL, &r, e);
+}
+static int restore_as(struct sim_disk *d, const char *home, const char *name, struct br_error *e)
+{
+    struct br_home h = home_at(d, home);
+    struct br_backup_report r;
+    char path[300];
+    path_on(d, "backup", path);
+    return br_restore(&h, path, name, NULL, &r, e);
+}
+static int restore(struct sim_disk *d, struct br_error *e)
+{
+    return restore_as(d, "home", NULL, e);
+}
+static int restore_beside(struct sim_disk *d, struct br_error *e)
+{
+    return restore_as(d, "home", "copy", e);
+}
+static int migrate(struct sim_disk *d, const char *path, const char *workspace, struct br_error *e)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_migrate_report *r = __real_calloc(1, sizeof *r);
+    const struct br_import_options o = {.name = workspace ? NULL : "old"};
+    int status = br_migrate(&h, path, workspace, &o, r, e);
+    free(r);
+    return status;
+}
+static int migrate_dump(struct sim_disk *d, struct br_error *e)
+{
+    return migrate(d, dump, NULL, e);
+}
+static int migrate_into(struct sim_disk *d, struct br_error *e)
+{
+    return migrate(d, old_db, "T1", e);
+}
+
+/* The next answer; the first failure is the call's. */
+static void answered(int status, int *all, const struct br_error *e, struct br_error *first, uint64_t hash)
+{
+    if (status && !*all) {
+        *all = status;
+        *first = *e;
+    }
+    assert_true(n_answers < QUESTIONS);
+    answers[n_answers++] = status ? 0 : hash;
+}
+
+static uint64_t hash_message(uint64_t h, const struct br_message *m)
+{
+    char line[1200];
+    int n = snprintf(line, sizeof line, "%s %s %s %s %lld %lld %.600s %s %llu %zu %zu", m->channel_id, m->channel_name ? m->channel_name : "-",
+                     m->user_id ? m->user_id : "-", m->user_name ? m->user_name : "-", (long long)m->ts, (long long)m->thread_ts, m->text,
+                     m->subtype ? m->subtype : "-", (unsigned long long)m->reactions_total, m->n_reactions, m->n_files);
+    return XXH3_64bits_withSeed(line, BR_MIN((size_t)n, sizeof line - 1), h);
+}
+
+static void ask(struct br_workspace *ws, const char *query, enum br_search_mode mode, int *all, struct br_error *first)
+{
+    struct br_search_results r = {0};
+    struct br_error e = {0};
+    const struct br_search_options o = {.mode = mode};
+    uint64_t h = 1;
+    int status = br_search(ws, query, &o, &r, &e);
+    for (size_t i = 0; !status && i < r.count; i++) {
+        h = hash_message(h, &r.hits[i].message);
+        h = XXH3_64bits_withSeed(r.hits[i].snippet, strlen(r.hits[i].snippet), h);
+        h = XXH3_64bits_withSeed(r.hits[i].reason, strlen(r.hits[i].reason), h);
+        if (memory_trace)
+            printf("  %s: %lld %.60s | %s | %f %f %f\n", query, (long long)r.hits[i].message.ts, r.hits[i].snippet, r.hits[i].reason, r.hits[i].score,
+                   r.hits[i].semantic, r.hits[i].keyword);
+    }
+    answered(status, all, &e, first, h);
+    if (!status)
+        br_search_results_free(&r);
+}
+
+static void list(int status, struct br_messages *m, int *all, const struct br_error *e, struct br_error *first)
+{
+    uint64_t h = 1;
+    for (size_t i = 0; !status && i < m->count; i++)
+        h = hash_message(h, &m->items[i]);
+    answered(status, all, e, first, h);
+    if (!status)
+        br_messages_free(m);
+}
+
+static int use(struct sim_disk *d, struct br_error *first)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_workspace_names names = {0};
+    struct br_workspace *ws = NULL;
+    struct br_error e = {0};
+    struct br_messages m;
+    struct br_workspace_status st;
+    struct br_verify_report v;
+    int all = 0, status;
+    n_answers = 0;
+    memset(answers, 0, sizeof answers);
+    status = br_home_workspaces(&h, &names, &e);
+    answered(status, &all, &e, first, names.count + (names.count ? XXH3_64bits(names.items[0].name, strlen(names.items[0].name)) : 0));
+    br_workspace_names_free(&names);
+    e = (struct br_error){0};
+    status = br_workspace_open(&h, NULL, &ws, &e);
+    answered(status, &all, &e, first, 1);
+    if (!status) {
+        ask(ws, "road layers survey", BR_SEARCH_HYBRID, &all, first);
+        ask(ws, "lunch", BR_SEARCH_KEYWORD, &all, first);
+        ask(ws, "where do roads come from", BR_SEARCH_SEMANTIC, &all, first);
+        ask(ws, "\"road layers\" from:ann in:general -lunch", BR_SEARCH_HYBRID, &all, first);
+        ask(ws, "has:link", BR_SEARCH_HYBRID, &all, first);
+        e = (struct br_error){0};
+        list(br_top_messages(ws, NULL, 0, 0, 10, &m, &e), &m, &all, &e, first);
+        e = (struct br_error){0};
+        list(br_channel_messages(ws, "general", 10, 0, 0, &m, &e), &m, &all, &e, first);
+        e = (struct br_error){0};
+        list(br_thread_messages(ws, "general:1704103210.000100", &m, &e), &m, &all, &e, first);
+        e = (struct br_error){0};
+        list(br_context_messages(ws, "C0GENERAL01:1704103202.000100", 2, &m, &e), &m, &all, &e, first);
+        e = (struct br_error){0};
+        status = br_workspace_status(ws, &st, &e);
+        answered(status, &all, &e, first,
+                 status ? 0 : st.messages * 1000000 + st.users * 10000 + st.documents * 100 + st.consistency.divergence + st.n_channel_items);
+        if (!status)
+            br_workspace_status_free(&st);
+        br_workspace_close(ws);
+    }
+    n_answers = QUESTIONS - 1;
+    e = (struct br_error){0};
+    status = br_verify(&h, NULL, true, &v, &e);
+    answered(status, &all, &e, first, status ? 0 : v.messages * 1000 + v.documents * 2 + v.ok);
+    return all;
+}
+
+static int open_home(struct sim_disk *d, struct br_error *e)
+{
+    struct br_home *h = NULL;
+    (void)d;
+    int status = br_home_open("/nowhere/home", model_path, &h, e);
+    br_home_close(h);
+    return status;
+}
+
+enum kind { MEMORY = 1, DISK = 2, ARCHIVE = 4 };
+static const struct scenario {
+    const char *name;
+    enum base base;
+    int (*run)(struct sim_disk *d, struct br_error *e);
+    int faults;   /* which kinds it can meet */
+    unsigned part; /* of the points of a short run, in hundredths */
+    bool mends;   /* the home is damaged until it is done */
+    bool asks;    /* answers */
+    bool once;    /* a second time there is nothing left to do: BR_STATUS_USAGE */
+} scenarios[] = {
+    {"first import", NOTHING, import_first, MEMORY | DISK | ARCHIVE, 150, false, false, false},
+    {"import of a directory", NOTHING, import_dir, ARCHIVE, 100, false, false, false},
+    {"second import", ONE, import_second, MEMORY | DISK, 200, false, false, false},
+    {"long import", NOTHING, import_long, MEMORY | DISK, 40, false, false, false},
+    {"dry run", ONE, import_dry, MEMORY | DISK, 60, false, false, false},
+    {"forget a user", TWO, forget_user, MEMORY | DISK, 150, false, false, false},
+    {"forget a message", TWO, forget_message, MEMORY | DISK, 60, false, false, false},
+    {"compact", TWO, compact, MEMORY | DISK, 150, false, false, false},
+    {"repair vectors", BAD_VECTORS, repair, MEMORY | DISK, 80, true, false, false},
+    {"repair content", BAD_CONTENT, repair, MEMORY | DISK, 80, true, false, false},
+    {"repair metadata", BAD_METADATA, repair, MEMORY | DISK, 80, true, false, false},
+    {"repair registry", BAD_REGISTRY, repair, MEMORY | DISK, 80, true, false, false},
+    {"repair graph", NO_GRAPH, repair, MEMORY | DISK, 60, true, false, false},
+    {"repair nothing", TWO, repair, MEMORY | DISK, 80, false, false, false},
+    {"backup", BACKED_UP, backup, MEMORY | DISK, 100, false, false, false},
+    {"restore", WITH_BACKUP, restore, MEMORY | DISK, 100, false, false, true},
+    {"restore beside", BESIDE, restore_beside, MEMORY | DISK, 60, false, false, true},
+    {"migrate a dump", NOTHING, migrate_dump, MEMORY | DISK | ARCHIVE, 60, false, false, false},
+    {"migrate into", ONE, migrate_into, MEMORY | DISK, 60, false, false, false},
+    {"open, search and verify", TWO, use, MEMORY | DISK, 200, false, true, false},
+    {"open a model", NOTHING, open_home, MEMORY, 100, false, false, false},
+};
+
+/* ---- bases ---- */
+
+static void must(int status, const struct br_error *e, const char *what)
+{
+    if (status)
+        fail_msg("%s: %s", what, e->message);
+}
+
+static void put_installation(struct sim_disk *d)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_registry *reg;
+    struct br_err err = {0};
+    const struct br_installation i = {.app_id = "A1", .team_id = "T1", .user_id = "U1", .bot_token = "xoxb-1", .installed_at = 5};
+    if (br_registry_open(h.io, h.path, true, &reg, NULL, &err) != BR_OK || br_installation_put(reg, &i, NULL, &err) != BR_OK)
+        fail_msg("%s", err.msg);
+    br_registry_close(reg);
+}
+
+struct damage {
+    const char *name; /* a file's name begins so */
+    char path[300];
+    size_t n;
+};
+
+static void find_file(void *ctx, const char *path, const void *bytes, size_t n)
+{
+    struct damage *g = ctx;
+    (void)bytes;
+    const char *name = strrchr(path, '/') + 1;
+    if (strncmp(name, g->name, strlen(g->name)) == 0 && !strstr(name, "-") && !strstr(name, ".damaged")) {
+        snprintf(g->path, sizeof g->path, "%s", path);
+        g->n = n;
+    }
+}
+
+/* n bytes at a place of a file become others. */
+static void damage(struct sim_disk *d, const char *name, size_t at, size_t n)
+{
+    struct damage g = {.name = name};
+    char noise[4096];
+    const struct br_io *io = sim_disk_io(d);
+    sim_disk_each_file(d, find_file, &g);
+    assert_true(g.n >= at + n && n <= sizeof noise);
+    memset(noise, 0xA5, sizeof noise);
+    int fd = io->open(io->ctx, g.path, O_RDWR, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(io->pwrite(io->ctx, fd, noise, n, (int64_t)at), n);
+    io->close(io->ctx, fd);
+}
+
+static size_t size_of(struct sim_disk *d, const char *name)
+{
+    struct damage g = {.name = name};
+    sim_disk_each_file(d, find_file, &g);
+    return g.n;
+}
+
+/* A copy of the base TWO whose file is damaged at the first place, step by step, where repair reports what is wanted and mends it. */
+static struct sim_disk *damaged(const char *file, size_t step, size_t n, bool (*wanted)(const struct br_repair_report *r))
+{
+    size_t size = size_of(bases[TWO], file);
+    for (size_t at = 4096; at + step <= size; at += step) {
+        struct sim_disk *d = sim_disk_copy(bases[TWO]), *kept;
+        damage(d, file, at, n);
+        kept = sim_disk_copy(d);
+        struct br_home h = home_at(d, "home");
+        struct br_repair_report r = {0};
+        struct br_error e = {0};
+        bool found = br_repair(&h, NULL, NULL, &r, &e) == 0 && r.ok && wanted(&r);
+        br_repair_report_free(&r);
+        sim_disk_free(d);
+        if (found)
+            return kept;
+        sim_disk_free(kept);
+    }
+    fail_msg("no damage of %s is repaired as wanted", file);
+    return NULL;
+}
+
+static bool metadata_is_made_of_what_is_left(const struct br_repair_report *r)
+{
+    return r->metadata && r->users >= 2 && r->deletions;
+}
+static bool vectors_are_embedded(const struct br_repair_report *r)
+{
+    return r->vectors && r->vectors_embedded;
+}
+static bool a_text_is_rendered(const struct br_repair_report *r)
+{
+    return r->content && r->texts_rendered;
+}
+
+static struct sim_disk *grown(enum base from, int (*run)(struct sim_disk *d, struct br_error *e))
+{
+    struct br_error e = {0};
+    struct sim_disk *d = sim_disk_copy(bases[from]);
+    if (run)
+        must(run(d, &e), &e, "making a base");
+    return d;
+}
+
+static void remove_home(struct sim_disk *d)
+{
+    const struct br_io *io = sim_disk_io(d);
+    char home[300], aside[300];
+    path_on(d, "home", home);
+    path_on(d, "gone", aside);
+    assert_int_equal(io->rename(io->ctx, home, aside), 0);
+}
+
+static void make_bases(void)
+{
+    struct br_error e = {0};
+    bases[NOTHING] = sim_disk_new(5);
+    bases[ONE] = grown(NOTHING, import_first);
+    put_installation(bases[ONE]);
+    bases[TWO] = grown(ONE, import_second);
+    struct sim_disk *d = grown(ONE, backup);
+    must(import(d, zip_second, false, &e), &e, "making a base");
+    bases[BACKED_UP] = d; /* the backup there is of an earlier state */
+    bases[BESIDE] = grown(BACKED_UP, NULL);
+    d = grown(BACKED_UP, backup);
+    remove_home(d);
+    bases[WITH_BACKUP] = d;
+    bases[BAD_VECTORS] = damaged("vectors.", 128, 60, vectors_are_embedded);
+    bases[BAD_CONTENT] = damaged("content.", 64, 40, a_text_is_rendered);
+    bases[BAD_REGISTRY] = grown(TWO, NULL);
+    damage(bases[BAD_REGISTRY], "registry.db", 0, 4000);
+    bases[NO_GRAPH] = grown(TWO, NULL);
+    damage(bases[NO_GRAPH], "graph.", 0, 100);
+    bases[BAD_METADATA] = damaged("metadata.db", 4096, 4095, metadata_is_made_of_what_is_left);
+}
+
+/* ---- the states an undisturbed run goes through ---- */
+
+static struct {
+    uint64_t items[STATES_MAX];
+    size_t n;
+} seen;
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool looking;
+
+static void see(uint64_t state)
+{
+    for (size_t i = 0; i < seen.n; i++)
+        if (seen.items[i] == state)
+            return;
+    assert_true(seen.n < STATES_MAX);
+    seen.items[seen.n++] = state;
+}
+
+static void look(void *ctx, uint64_t change)
+{
+    uint64_t state;
+    char why[600];
+    (void)change;
+    if (looking || sim_disk_wrote(ctx))
+        return;
+    looking = true;
+    pthread_mutex_lock(&seen_lock);
+    if (state_of(ctx, "home", &state, why))
+        see(state);
+    pthread_mutex_unlock(&seen_lock);
+    looking = false;
+}
+
+static bool was_seen(uint64_t state)
+{
+    for (size_t i = 0; i < seen.n; i++)
+        if (seen.items[i] == state)
+            return true;
+    return false;
+}
+
+struct reference {
+    uint64_t disk_calls, allocations, archive_calls;
+    uint64_t before, after;
+};
+
+static struct reference reference_of(const struct scenario *s)
+{
+    struct reference r = {0};
+    struct br_error e = {0};
+    char why[600];
+    struct sim_disk *d = sim_disk_copy(bases[s->base]);
+    memory_fail(0, false);
+    archive_calls = archive_at = 0;
+    archive_counts = s->faults & ARCHIVE;
+    int status = s->run(d, &e);
+    archive_counts = false;
+    r.allocations = allocations;
+    r.archive_calls = archive_calls;
+    r.disk_calls = sim_disk_calls(d);
+    must(status, &e, s->name);
+    if (!state_of(d, "home", &r.after, why) || !verifies(d, "home", why))
+        fail_msg("%s: the home %s", s->name, why);
+    memcpy(right_answers, answers, sizeof answers);
+    sim_disk_free(d);
+
+    seen.n = 0;
+    if (!s->mends && !state_of(bases[s->base], "home", &r.before, why))
+        fail_msg("%s: the home %s", s->name, why);
+    see(r.before);
+    d = sim_disk_copy(bases[s->base]);
+    sim_disk_on_change(d, look, d);
+    must(s->run(d, &e), &e, s->name);
+    sim_disk_free(d);
+    see(r.after);
+    return r;
+}
+
+/* ---- one point ---- */
+
+struct fault {
+    const char *name;
+    int sys_errno;
+    bool sticky;
+    enum kind kind;
+};
+static const struct fault FAULTS[] = {
+    {"EIO once", EIO, false, DISK},
+    {"EIO for good", EIO, true, DISK},
+    {"ENOSPC once", ENOSPC, false, DISK},
+    {"ENOSPC for good", ENOSPC, true, DISK},
+    {"EDQUOT for good", EDQUOT, true, DISK},
+    {"EMFILE once", EMFILE, false, DISK},
+    {"EROFS for good", EROFS, true, DISK},
+    {"EINTR once", EINTR, false, DISK},
+    {"a short transfer", 0, false, DISK},
+    {"no memory once", 0, false, MEMORY},
+    {"no memory for good", 0, true, MEMORY},
+    {"archive: EIO once", EIO, false, ARCHIVE},
+    {"archive: EIO for good", EIO, true, ARCHIVE},
+    {"archive: EMFILE once", EMFILE, false, ARCHIVE},
+    {"archive: EINTR once", EINTR, false, ARCHIVE},
+    {"archive: a short read", 0, false, ARCHIVE},
+};
+
+static char point[200];
+static uint64_t points, problems;
+static bool keep_going;
+
+__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
+{
+    char text[1200];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    problems++;
+    if (!keep_going)
+        fail_msg("%s%s", point, text);
+    printf("%s%s\n", point, text);
+}
+
+static void died(int sig)
+{
+    const char *what = sig == SIGALRM ? "hangs\n" : "crashes\n";
+    (void)!write(STDERR_FILENO, point, strlen(point));
+    (void)!write(STDERR_FILENO, what, strlen(what));
+    signal(sig, SIG_DFL);
+    if (sig == SIGALRM)
+        abort();
+    raise(sig);
+}
+
+static void examine(const struct scenario *s, const struct reference *r, struct sim_disk *d, const char *when, bool done)
+{
+    uint64_t state;
+    char why[600];
+    if (s->mends && !done)
+        return;
+    if (!state_of(d, "home", &state, why))
+        complain("%s the home %s", when, why);
+    else if (done && state != r->after)
+        complain("%s the home is not as the call left it", when);
+    else if (!was_seen(state))
+        complain("%s the home is in a state that no undisturbed run has", when);
+    if (!verifies(d, "home", why))
+        complain("%s the home %s", when, why);
+}
+
+/* The file is the old backup or the new one, whole. */
+static void examine_backup(const struct scenario *s, struct sim_disk *d, const char *when)
+{
+    struct br_error e = {0};
+    char why[600];
+    uint64_t state, old, new;
+    if (s->run != backup)
+        return;
+    struct sim_disk *copy = sim_disk_copy(d);
+    if (restore_as(copy, "other", NULL, &e))
+        complain("%s the backup cannot be restored: %s", when, e.message);
+    else if (!state_of(copy, "other", &state, why))
+        complain("%s the restored home %s", when, why);
+    else {
+        struct sim_disk *ref = sim_disk_copy(bases[BACKED_UP]);
+        must(restore_as(ref, "other", NULL, &e), &e, "restore");
+        must(!state_of(ref, "other", &old, why), &e, "restore");
+        must(backup(ref, &e), &e, "backup");
+        must(restore_as(ref, "third", NULL, &e), &e, "restore");
+        must(!state_of(ref, "third", &new, why), &e, "restore");
+        sim_disk_free(ref);
+        if (state != old && state != new)
+            complain("%s the backup holds neither the old state nor the new", when);
+    }
+    sim_disk_free(copy);
+}
+
+static void find_leftover(void *ctx, const char *path, const void *bytes, size_t n)
+{
+    (void)bytes;
+    (void)n;
+    if (strstr(path, ".tmp") || strstr(path, "/.restore-") || strstr(path, ".repair/") || strstr(path, "backread-dry-run-"))
+        snprintf(ctx, 300, "%s", path);
+}
+
+/* As the next writer does. */
+static void sweep(struct sim_disk *d)
+{
+    struct br_home h = home_at(d, "home");
+    struct br_registry *reg;
+    struct br_workspace_names names = {0};
+    struct br_error e = {0};
+    struct br_err err = {0};
+    if (br_registry_open(h.io, h.path, true, &reg, NULL, &err) == BR_OK) {
+        br_registry_sweep(reg);
+        br_registry_close(reg);
+    }
+    if (br_home_workspaces(&h, &names, &e))
+        complain("afterwards %s", e.message);
+    for (size_t i = 0; i < names.count; i++) {
+        struct br_upkeep u;
+        if (br_upkeep_open(&h, names.items[i].id, NULL, &u, &err) == BR_OK)
+            br_upkeep_close(&u);
+        else
+            complain("afterwards %s", err.msg);
+    }
+    br_workspace_names_free(&names);
+}
+
+/* Now nothing fails: the same call ends as if nothing ever had. */
+static void run_again(const struct scenario *s, const struct reference *r, struct sim_disk *d)
+{
+    struct br_error e = {0};
+    uint64_t state;
+    char why[600], leftover[300] = "";
+    int status = s->run(d, &e);
+    if (status && !(s->once && status == BR_STATUS_USAGE))
+        complain("afterwards the same call fails: %s", e.message);
+    if (!state_of(d, "home", &state, why))
+        complain("afterwards the home %s", why);
+    else if (state != r->after)
+        complain("afterwards the same call ends elsewhere%s%s", status ? ": " : "", status ? e.message : "");
+    if (!verifies(d, "home", why))
+        complain("afterwards the home %s", why);
+    sweep(d);
+    sim_disk_each_file(d, find_leftover, leftover);
+    if (leftover[0] && !s->once)
+        complain("afterwards %s is left", leftover);
+    if (s->asks && memcmp(answers, right_answers, sizeof answers) != 0)
+        complain("afterwards the answers are others");
+}
+
+static void arm(const struct fault *f, struct sim_disk *d, uint64_t n)
+{
+    archive_calls = 0;
+    archive_failed = false;
+    archive_errno = f->sys_errno;
+    archive_sticky = f->sticky;
+    archive_at = f->kind == ARCHIVE ? n : 0;
+    archive_counts = f->kind == ARCHIVE;
+    if (f->kind == DISK)
+        sim_disk_fail(d, n, f->sys_errno, f->sticky);
+    memory_fail(f->kind == MEMORY ? n : 0, f->sticky);
+}
+
+static bool disarm(const struct fault *f, struct sim_disk *d)
+{
+    bool met = f->kind == MEMORY ? allocation_failed : f->kind == DISK ? sim_disk_failed(d) : archive_failed;
+    archive_counts = false;
+    archive_at = 0;
+    memory_fail(0, false);
+    sim_disk_fail(d, 0, 0, false);
+    return met;
+}
+
+static void check_answers(void)
+{
+    for (size_t i = 0; i < n_answers; i++)
+        if (answers[i] && answers[i] != right_answers[i])
+            complain("answer %zu is wrong", i);
+}
+
+/* False when the run ended without meeting the fault. */
+static bool run(const struct scenario *s, const struct reference *r, const struct fault *f, uint64_t n)
+{
+    struct sim_disk *d = sim_disk_copy(bases[s->base]);
+    struct br_error e = {0};
+    snprintf(point, sizeof point, "%s, %s at %llu: ", s->name, f->name, (unsigned long long)n);
+    alarm(POINT_SECONDS);
+    arm(f, d, n);
+    int status = s->run(d, &e);
+    bool met = disarm(f, d);
+    if (s->asks)
+        check_answers();
+    if (!met && status)
+        complain("fails without a fault: %s", e.message);
+    if (met) {
+        points++;
+        if (status && (!e.message[0] || strchr(e.message, '\n')))
+            complain("does not say in one line what is wrong: '%s'", e.message);
+        bool unreadable = s->run == repair && f->kind == DISK && f->sticky; /* for good: that is damage, too */
+        if (status && status != BR_STATUS_IO && !(unreadable && status == BR_STATUS_DAMAGED))
+            complain("has status %d: %s", status, e.message);
+        examine(s, r, d, "then", status == 0);
+        examine_backup(s, d, "then");
+        struct sim_disk *later = sim_disk_cut(d, n, SIM_TORN);
+        if (s->base != NOTHING || status == 0)
+            examine(s, r, later, "after a power cut", status == 0);
+        examine_backup(s, later, "after a power cut");
+        run_again(s, r, n & 1 ? later : d);
+        sim_disk_free(later);
+    }
+    alarm(0);
+    sim_disk_free(d);
+    return met;
+}
+
+/* ---- all of it ---- */
+
+static const char *only_scenario, *only_fault;
+static uint64_t only_at, seed = 1;
+static bool all;
+static double scale = 0.6;
+
+/* Every stride-th call, from another one each time. */
+static uint64_t stride_of(const struct scenario *s, const struct fault *f, uint64_t calls)
+{
+    static const struct {
+        enum kind kind;
+        double points;
+    } shares[] = {{DISK, 3}, {MEMORY, 8}, {ARCHIVE, 4}};
+    double want = 1;
+    for (size_t i = 0; i < BR_COUNT(shares); i++)
+        if (shares[i].kind == f->kind)
+            want = shares[i].points * scale * s->part / 100;
+    uint64_t stride = (uint64_t)((double)calls / (want < 1 ? 1 : want));
+    if (all) /* four batches allocate the same again and again */
+        return s->run == import_long && f->kind == MEMORY ? 20 : 1;
+    return stride < 1 ? 1 : stride;
+}
+
+static void run_scenario(const struct scenario *s)
+{
+    struct reference r = reference_of(s);
+    uint64_t before = points;
+    for (size_t i = 0; i < BR_COUNT(FAULTS); i++) {
+        const struct fault *f = &FAULTS[i];
+        if (!(s->faults & (int)f->kind) || (only_fault && !strstr(f->name, only_fault)))
+            continue;
+        uint64_t calls = f->kind == DISK ? r.disk_calls : f->kind == MEMORY ? r.allocations : r.archive_calls;
+        uint64_t stride = stride_of(s, f, calls), n = 1 + (seed * 7919 + i * 104729) % stride;
+        if (only_at) {
+            run(s, &r, f, only_at);
+            continue;
+        }
+        while (run(s, &r, f, n) || n + 16 < calls) /* threads: the n-th call is not the same each time */
+            n += stride;
+    }
+    printf("%s: %llu points (of %llu calls to the disk, %llu allocations, %llu archive calls; %zu states)\n", s->name,
+           (unsigned long long)(points - before), (unsigned long long)r.disk_calls, (unsigned long long)r.allocations,
+           (unsigned long long)r.archive_calls, seen.n);
+    fflush(stdout);
+}
+
+static void every_fault_is_survived(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BR_COUNT(scenarios); i++)
+        if (!only_scenario || strstr(scenarios[i].name, only_scenario))
+            run_scenario(&scenarios[i]);
+    if (problems)
+        fail_msg("%llu problems", (unsigned long long)problems);
+    assert_true(points > 0);
+    printf("engine: %llu points\n", (unsigned long long)points);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    e2e_scratch(scratch, sizeof scratch);
+    tiny_model(scratch, model_path, sizeof model_path);
+    write_archives();
+    shared = e2e_home("/nowhere/home", model_path);
+    make_bases();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BASES; i++)
+        sim_disk_free(bases[i]);
+    br_home_close(shared);
+    e2e_remove_tree(scratch);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (!memory_init())
+        return 1;
+#ifdef __SANITIZE_ADDRESS__
+    scale = 0.15;
+#else
+    signal(SIGSEGV, died);
+#endif
+    signal(SIGABRT, died);
+    signal(SIGALRM, died);
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--all") == 0) {
+            all = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--keep-going") == 0) {
+            keep_going = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--seed") == 0)
+            seed = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--scale") == 0)
+            scale = strtod(value, NULL);
+        else if (strcmp(argv[i], "--scenario") == 0)
+            only_scenario = value;
+        else if (strcmp(argv[i], "--fault") == 0)
+            only_fault = value;
+        else if (strcmp(argv[i], "--at") == 0)
+            only_at = strtoull(value, NULL, 10), memory_trace = true;
+        else
+            return 2;
+        i++;
+    }
+    unsetenv("BACKREAD_TOKEN_KEY_FILE");
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_fault_is_survived)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

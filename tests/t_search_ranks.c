@@ -1,0 +1,215 @@
+/* What comes first: the conversation that answers, whether its words are in one message or spread over the thread, whether the question is two words
+ * or a pasted log; and not the shortest message that has a word of it. Term counts, which all of it rests on, are compared with counting. */
+#include "e2e.h"
+#include "small_export.h"
+
+#include <jansson.h>
+
+#include "engine_int.h"
+
+static char home_dir[1024];
+static struct br_home *home;
+static struct br_workspace *ws;
+static json_t *day;
+static long now = 1704103200;
+
+/* A reply of the thread that began at root, or with root 0 a message of its own. Returns its second. */
+static long say(const char *user, long root, const char *text)
+{
+    char ts[32], thread[32];
+    long at = now += 60;
+    snprintf(ts, sizeof ts, "%ld.000100", at);
+    snprintf(thread, sizeof thread, "%ld.000100", root);
+    json_t *m = json_pack("{ss ss ss ss}", "type", "message", "user", user, "ts", ts, "text", text);
+    assert_non_null(m);
+    if (root)
+        json_object_set_new(m, "thread_ts", json_string(thread));
+    json_array_append_new(day, m);
+    return at;
+}
+
+static void mark_root(long root, int replies)
+{
+    char ts[32];
+    snprintf(ts, sizeof ts, "%ld.000100", root);
+    size_t i;
+    json_t *m;
+    json_array_foreach(day, i, m)
+        if (strcmp(json_string_value(json_object_get(m, "ts")), ts) == 0) {
+            json_object_set_new(m, "thread_ts", json_string(ts));
+            json_object_set_new(m, "reply_count", json_integer(replies));
+        }
+}
+
+static long numbers, deploy, linker, spread, reader;
+
+static void talk(void)
+{
+    static const char *const noise[] = {"lunch at noon in the kitchen?", "the printer on the third floor is out of paper", "good morning all",
+                                        "who has the key of the meeting room", "release notes are in the wiki", "thanks, will do",
+                                        "tests are green on my branch", "standup in five minutes"};
+    day = json_array();
+    for (int i = 0; i < 160; i++)
+        say(i % 2 ? "U00000001" : "U00000002", 0, noise[(size_t)i % (sizeof noise / sizeof *noise)]);
+    say("U00000001", 0, "numbers");
+    say("U00000002", 0, "real number");
+    say("U00000002", 0, "convert");
+    numbers = say("U00000001", 0, "I have a statement about natural numbers and would like to use it for reals. How do I convert between the two?");
+    say("U00000002", numbers, "Cast the natural number to a real: the coercion is a ring homomorphism, so sums and products go through it.");
+    say("U00000001", numbers, "push_cast did it, thank you.");
+    mark_root(numbers, 2);
+    deploy = say("U00000001", 0, "The deploy hangs at 80 percent since this morning.");
+    say("U00000002", deploy, "Probably the migration waits for a lock. Kill the idle session of the reporting job.");
+    mark_root(deploy, 1);
+    linker = say("U00000001", 0, "ld: undefined reference to `frobnicate_widget_v2' when linking the service");
+    say("U00000002", linker, "You need libwidget 2.1 for that symbol, the package in the old image has 1.9.");
+    mark_root(linker, 1);
+    spread = say("U00000001", 0, "The quarterly numbers for Lisbon are off.");
+    say("U00000002", spread, "Which invoices do you mean?");
+    say("U00000001", spread, "Those of the ferry company, it is the exchange rate again.");
+    mark_root(spread, 2);
+    say("U00000002", 0, "invoices");
+    say("U00000002", 0, "the ferry was late");
+    say("U00000001", 0, "Lisbon!");
+    reader = say("U00000001", 0, "parse_config_file returns null for me");
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    char zip[1200];
+    struct br_error err = {0};
+    e2e_scratch(home_dir, sizeof home_dir);
+    home = e2e_home(home_dir, NULL);
+    snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
+    talk();
+    char *text = json_dumps(day, 0);
+    const struct file files[] = {{"users.json", "[{\"id\":\"U00000001\",\"name\":\"ada\"},{\"id\":\"U00000002\",\"name\":\"bob\"}]"},
+                                 {"channels.json", "[{\"id\":\"C00000001\",\"name\":\"general\",\"members\":[]}]"},
+                                 {"general/2024-01-01.json", text}};
+    write_zip(zip, files, 3);
+    free(text);
+    json_decref(day);
+    struct br_import_reports r = e2e_import(home, zip, false);
+    br_import_reports_free(&r);
+    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    br_workspace_close(ws);
+    br_home_close(home);
+    e2e_remove_tree(home_dir);
+    return 0;
+}
+
+/* The conversation of the first hit, as the second it began. */
+static long first(const char *query, enum br_search_mode mode)
+{
+    struct br_search_options o = {.mode = mode, .literal = true};
+    struct br_search_results r = {0};
+    struct br_error err = {0};
+    if (br_search(ws, query, &o, &r, &err))
+        fail_msg("%s: %s", query, err.message);
+    assert_true(r.count > 0);
+    const struct br_message *m = &r.hits[0].message;
+    long at = (long)((m->thread_ts ? m->thread_ts : m->ts) / 1000000);
+    for (size_t i = 1; i < r.count; i++)
+        assert_true(r.hits[i].score <= r.hits[i - 1].score);
+    br_search_results_free(&r);
+    return at;
+}
+
+static void a_short_message_does_not_outrank_an_answer(void **state)
+{
+    (void)state;
+    assert_int_equal(first("convert between natural numbers and reals", BR_SEARCH_HYBRID), numbers);
+    assert_int_equal(first("convert between natural numbers and reals", BR_SEARCH_KEYWORD), numbers);
+}
+
+static void a_pasted_log_finds_its_thread(void **state)
+{
+    (void)state;
+    char log[12000] = "";
+    size_t n = 0;
+    for (int i = 0; i < 120; i++)
+        n += (size_t)snprintf(log + n, sizeof log - n, "[%d/120] Building C object service/%c%d.o in the morning, release branch tests\n", i, 'a' + i % 26, i);
+    for (enum br_search_mode mode = BR_SEARCH_HYBRID; mode <= BR_SEARCH_KEYWORD; mode++) {
+        if (mode == BR_SEARCH_SEMANTIC) /* reads 256 tokens */
+            continue;
+        char query[16000];
+        snprintf(query, sizeof query, "/usr/bin/ld: main.o: undefined reference to `frobnicate_widget_v2'\ncollect2: error: ld returned 1 exit status\n%s", log);
+        assert_int_equal(first(query, mode), linker);
+    }
+}
+
+static void words_spread_over_a_thread_count_together(void **state)
+{
+    (void)state;
+    assert_int_equal(first("Lisbon invoices ferry", BR_SEARCH_KEYWORD), spread);
+    assert_int_equal(first("Lisbon invoices ferry", BR_SEARCH_HYBRID), spread);
+}
+
+static void an_identifier_is_found_by_its_parts(void **state)
+{
+    (void)state;
+    assert_int_equal(first("config::reader::parse_config_file()", BR_SEARCH_KEYWORD), reader);
+}
+
+/* ---- term counts ---- */
+
+static enum br_rc collect(void *ctx, const struct br_slack_view *v, struct br_err *err)
+{
+    (void)err;
+    static const char *const terms[] = {"number", "the", "ferri", "conv"};
+    struct br_term_counts *c = ctx;
+    struct br_tokens tokens = {0};
+    struct br_err e = {0};
+    if (!v->content_id)
+        return BR_OK;
+    assert_int_equal(br_tokens_of(ws->tokenizer, v->text, v->text_len, &tokens, &e), BR_OK);
+    const struct br_term_row *row = br_term_counts_find(c, (int64_t)v->content_id);
+    for (size_t t = 0; t < 4; t++) {
+        struct br_tokens stem = {0};
+        size_t want = 0, have = 0;
+        assert_int_equal(br_tokens_of(ws->tokenizer, terms[t], strlen(terms[t]), &stem, &e), BR_OK);
+        for (size_t i = 0; i < tokens.n; i++)
+            want += tokens.items[i].hash == stem.items[0].hash;
+        for (uint32_t i = 0; row && i < row->n; i++)
+            have += c->counts[row->first + i].term == t ? c->counts[row->first + i].count : 0;
+        assert_int_equal(have, want);
+        br_tokens_free(&stem);
+    }
+    br_tokens_free(&tokens);
+    return BR_OK;
+}
+
+static void term_counts_equal_counting(void **state)
+{
+    (void)state;
+    struct br_term_counts c;
+    struct br_term_rarity rarity;
+    struct br_err err = {0};
+    first("anything", BR_SEARCH_HYBRID); /* makes the tokenizer */
+    const char *match = "\"number\" OR \"the\" OR \"ferri\" OR \"conv\"";
+    assert_int_equal(br_slack_keyword(ws->store, match, BR_DOC_MESSAGE, NULL, &c, &err), BR_OK);
+    assert_true(c.n_rows > 3);
+    assert_int_equal(br_slack_channel_messages(ws->store, "C00000001", 0, 0, 1000, collect, &c, &err), BR_OK);
+    assert_int_equal(br_slack_rarity(ws->store, match, BR_DOC_MESSAGE, &rarity, &err), BR_OK);
+    assert_int_equal(rarity.n, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(rarity.documents[i], c.documents_with[i]);
+    br_term_counts_free(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_message_does_not_outrank_an_answer), cmocka_unit_test(a_pasted_log_finds_its_thread),
+        cmocka_unit_test(words_spread_over_a_thread_count_together),  cmocka_unit_test(an_identifier_is_found_by_its_parts),
+        cmocka_unit_test(term_counts_equal_counting),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
