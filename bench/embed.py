@@ -17,8 +17,8 @@ the rounds. On a machine with other work the ratio of processor time is the one 
 spend some of it waiting)."""
 import argparse, json, multiprocessing, os, random, statistics, subprocess, sys, tempfile, time, zipfile
 
-LENGTHS = {20: 960, 40: 480, 128: 128}
-CHAT = 192
+LENGTHS = {20: 480, 40: 256, 128: 96}
+CHAT = 96
 
 
 def chat(path):
