@@ -7,9 +7,9 @@
  *   another thread: readers never wait for a writer. One process at a time writes a workspace.
  * - Strings are UTF-8. Times are int64 microseconds since 1970; a Slack ts "1704103201.000100" is 1704103201000100.
  * - Results are owned by the caller and freed with their br_*_free function; the strings inside belong to them.
- * - Nothing here prints or exits, or touches the network, unless a home is opened with an endpoint (br_home_open_with). One thing is changed in the process: opening original (float32) weights sets
- *   OPENBLAS_CORETYPE in the environment, if it is unset, before OpenBLAS is loaded. Open such a model before other threads use the
- *   environment. */
+ * - Nothing here prints or exits, or touches the network, unless a home is opened with an endpoint (br_home_open_with). One thing is changed in
+ *   the process: converting original weights sets OPENBLAS_CORETYPE in the environment, if it is unset, before OpenBLAS is loaded. Convert before
+ *   other threads use the environment. */
 #ifndef BACKREAD_H
 #define BACKREAD_H
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP_TEXTS 16 /* texts a thread takes at a time; part of what makes float vectors the same on any number of threads */
+#define GROUP_TEXTS 16 /* texts a thread takes at a time */
 #define THREADS_MAX 64
 
 int br_model_describe(struct br_home *h, struct br_model_description *out, struct br_error *error)

@@ -1,4 +1,4 @@
-/* blas.c - single-precision products for the float path: OpenBLAS by dlopen, else our own loops.
+/* blas.c - single-precision products for converting a model: OpenBLAS by dlopen, else our own loops.
  *
  * OpenBLAS reads its core type in its constructor, and 0.3.21 takes newer CPUs for a Prescott (SSE3), several times slower (its issue 4267): so
  * OPENBLAS_CORETYPE is set before dlopen, by what the CPU has, unless it is set already; its constructor reads nothing else we could use instead.
@@ -7,7 +7,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
@@ -15,7 +14,6 @@ typedef void sgemm_fn(int order, int ta, int tb, int m, int n, int k, float alph
                       float *c, int ldc);
 
 static sgemm_fn *blas;
-static char name[64] = "plain";
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void)
@@ -31,18 +29,9 @@ static void load(void)
     if (!lib)
         return;
     void (*set_threads)(int) = (void (*)(int))dlsym(lib, "openblas_set_num_threads");
-    char *(*core)(void) = (char *(*)(void))dlsym(lib, "openblas_get_corename");
     blas = (sgemm_fn *)dlsym(lib, "cblas_sgemm");
     if (set_threads)
         set_threads(1);
-    if (blas)
-        snprintf(name, sizeof name, "openblas:%s", core ? core() : "?");
-}
-
-const char *br_sgemm_name(void)
-{
-    pthread_once(&once, load);
-    return name;
 }
 
 void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y)

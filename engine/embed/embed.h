@@ -1,7 +1,7 @@
 /* embed.h - text to vectors: WordPiece tokenizer and BERT forward pass (see the reference given in the .c files).
  *
  * A model is immutable after opening and shared by threads; an embedder is one thread's scratch memory. The same text
- * gives the same bytes in any batch, order and thread count with an int8 model. */
+ * gives the same bytes in any batch, order and thread count, with every kernel. */
 #ifndef BR_EMBED_H
 #define BR_EMBED_H
 
@@ -42,7 +42,7 @@ struct br_model_options {
 BR_MUST_USE enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err *err);
 void br_model_close(struct br_model *m);
 const struct br_model_info *br_model_info(const struct br_model *m);
-const char *br_embed_kernel_name(const struct br_model *m); /* "avx2", "avx512vnni", "scalar"; "openblas:Haswell" */
+const char *br_embed_kernel_name(const struct br_model *m); /* "avx512vnni", "avxvnni", "avx2", "neon", "scalar" */
 
 /* An endpoint that makes vectors, instead of weights. */
 struct br_remote_config {

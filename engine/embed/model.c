@@ -5,49 +5,96 @@
 #include "embed/sha256.h"
 #include "embed/weights.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static bool cpu_has(const char *kernel)
+static const struct br_math *const instances[] = {
+#if defined(__x86_64__)
+    &br_math_avx512vnni,
+    &br_math_avxvnni,
+    &br_math_avx2,
+#elif defined(__aarch64__)
+    &br_math_neon,
+#endif
+    &br_math_scalar,
+};
+
+#if defined(__x86_64__)
+/* AVX-VNNI, which gcc 12 has no name for: CPUID leaf 7, subleaf 1, EAX bit 4. That ymm registers are saved is known from avx2. */
+static bool cpu_has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
+
+static bool cpu_has(const struct br_math *math)
 {
 #if defined(__x86_64__)
-    if (strcmp(kernel, "avx512vnni") == 0)
-        return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (math == &br_math_avx512vnni)
+        return avx2 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512dq");
-    if (strcmp(kernel, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (math == &br_math_avxvnni)
+        return avx2 && cpu_has_avxvnni();
+    if (math == &br_math_avx2)
+        return avx2;
 #endif
-    return strcmp(kernel, "scalar") == 0;
+    return math != NULL;
 }
 
-/* BACKREAD_KERNEL forces one, as far as the CPU has it. */
-static bool wanted(const char *kernel)
+size_t br_math_all(const struct br_math *all[BR_MATH_INSTANCES])
 {
-    const char *forced = getenv("BACKREAD_KERNEL");
-    return cpu_has(kernel) && (!forced || strcmp(forced, kernel) == 0 || !cpu_has(forced));
-}
-
-const struct br_gemm *br_gemm_pick(void)
-{
-#if defined(__x86_64__)
-    if (wanted("avx512vnni"))
-        return &br_gemm_avx512vnni;
-    if (wanted("avx2"))
-        return &br_gemm_avx2;
-#endif
-    return &br_gemm_scalar;
+    size_t n = 0;
+    for (size_t i = 0; i < BR_COUNT(instances); i++)
+        if (cpu_has(instances[i]))
+            all[n++] = instances[i];
+    return n;
 }
 
 const struct br_math *br_math_pick(void)
 {
-#if defined(__x86_64__)
-    if (wanted("avx512vnni") || wanted("avx2"))
-        return &br_math_avx2;
-#endif
-    return &br_math_scalar;
+    const struct br_math *all[BR_MATH_INSTANCES];
+    const char *forced = getenv("BACKREAD_KERNEL");
+    size_t n = br_math_all(all);
+    for (size_t i = 0; forced && i < n; i++)
+        if (strcmp(all[i]->name, forced) == 0)
+            return all[i];
+    return all[0];
+}
+
+/* Weights of the float path as the kernels take them. */
+static void pack(struct br_linear *l, float **to)
+{
+    float *p = *to;
+    l->packed = p;
+    for (size_t column = 0; column < l->out; column += BR_PANEL_COLUMNS)
+        for (size_t k = 0; k < l->in; k++)
+            for (size_t c = 0; c < BR_PANEL_COLUMNS; c++)
+                *p++ = l->w[(column + c) * l->in + k];
+    *to = p;
+}
+
+static enum br_rc pack_all(struct br_model *m, struct br_err *err)
+{
+    size_t hidden = m->info.dim, floats = m->info.layers * (4 * hidden * hidden + 2 * hidden * m->info.ffn);
+    float *at = m->packed = aligned_alloc(64, floats * sizeof(float)); /* sizes are multiples of 16 */
+    if (!at)
+        return br_fail_nomem(err);
+    for (size_t i = 0; i < m->info.layers; i++) {
+        struct br_layer *l = &m->layers[i];
+        pack(&l->qkv, &at);
+        pack(&l->attention_out, &at);
+        pack(&l->ffn_up, &at);
+        pack(&l->ffn_down, &at);
+    }
+    return BR_OK;
 }
 
 enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err *err)
@@ -68,7 +115,6 @@ enum br_rc br_model_open_with(const char *path, const struct br_model_options *o
     struct br_model *m = calloc(1, sizeof *m);
     if (!m)
         return br_fail_nomem(err);
-    m->gemm = br_gemm_pick();
     m->math = br_math_pick();
     snprintf(dir, sizeof dir, "%s", path ? path : "");
     char *slash = strrchr(dir, '/');
@@ -81,13 +127,15 @@ enum br_rc br_model_open_with(const char *path, const struct br_model_options *o
         rc = br_model_float_open(m, dir, options, err);
     else
         rc = br_model_file_open(m, path, err);
+    if (rc == BR_OK && m->info.precision == BR_PRECISION_F32)
+        rc = pack_all(m, err);
     if (rc != BR_OK) {
         br_model_close(m);
         return rc;
     }
     m->head_dim = m->info.dim / m->info.heads;
+    snprintf(m->kernel, sizeof m->kernel, "%s", m->math->name);
     m->pool_cls = strcmp(m->info.pooling, "cls") == 0;
-    snprintf(m->kernel, sizeof m->kernel, "%s", m->info.precision == BR_PRECISION_F32 ? br_sgemm_name() : m->gemm->name);
     *out = m;
     return BR_OK;
 }
@@ -116,7 +164,6 @@ enum br_rc br_model_open_remote(const struct br_remote_config *cfg, struct br_mo
     if (!m)
         return br_fail_nomem(err);
     struct br_model_info *i = &m->info;
-    m->gemm = br_gemm_pick();
     m->math = br_math_pick();
     BR_TRY(br_model_file_open(m, NULL, err)); /* for its tokenizer */
     BR_TRY(br_remote_new(cfg, m->vocab, &m->remote, err));
@@ -148,6 +195,7 @@ void br_model_close(struct br_model *m)
         munmap(m->map, m->map_bytes);
     free(m->vocab_text);
     free(m->owned);
+    free(m->packed);
     if (m->weights)
         br_weights_close(m->weights);
     free(m->weights);

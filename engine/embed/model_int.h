@@ -3,7 +3,6 @@
 #define BR_MODEL_INT_H
 
 #include "embed/embed.h"
-#include "embed/gemm.h"
 #include "embed/math_kernels.h"
 #include "embed/tokenizer.h"
 
@@ -13,17 +12,6 @@ struct br_remote;
 #define BR_LAYERS_MAX 24
 #define BR_HIDDEN_MAX 1024
 #define BR_FFN_MAX 4096
-
-/* y = x W^T + b. Pointers are into the model file, or, for the float path, into the safetensors map. */
-struct br_linear {
-    size_t in, out;
-    const int8_t *panels;
-    const float *scale;      /* per output channel */
-    const float *bias;
-    const int32_t *sums;     /* of the quantised weights per output channel */
-    const float *smooth_inv; /* per input: activations are multiplied by it before they are quantised */
-    const float *w;          /* float path: [out][in] */
-};
 
 struct br_layer {
     struct br_linear qkv, attention_out, ffn_up, ffn_down;
@@ -41,7 +29,6 @@ struct br_model {
     const float *ln_gamma, *ln_beta;
     size_t positions;
     struct br_layer layers[BR_LAYERS_MAX];
-    const struct br_gemm *gemm;
     const struct br_math *math;
     char kernel[64];
     bool pool_cls; /* a text's vector is its first token's, not the mean over all */
@@ -51,6 +38,7 @@ struct br_model {
     char *vocab_text;
     size_t vocab_bytes;
     float *owned;               /* float path: concatenated QKV and folded positions */
+    float *packed;              /* float path: weights as the kernels take them */
     struct br_weights *weights; /* float path: where the other pointers go */
     struct br_remote *remote;   /* vectors come from there; NULL: they are calculated here */
 };
@@ -65,6 +53,5 @@ BR_MUST_USE enum br_rc br_model_float_open(struct br_model *m, const char *dir, 
 BR_MUST_USE enum br_rc br_model_open_with(const char *path, const struct br_model_options *options, struct br_model **out, struct br_err *err);
 /* blas.c: y[m][n] = x[m][k] w[n][k]^T */
 void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y);
-const char *br_sgemm_name(void);
 
 #endif
