@@ -83,7 +83,7 @@ enum br_rc br_index_alloc(const struct br_index_config *cfg, struct br_index **o
     ix->kernels = br_kernels();
     ix->exact_nodes = BR_EXACT_NODES;
     ix->exact_matches = BR_EXACT_MATCHES;
-    ix->codes.stride = ix->stride;
+    ix->high.stride = ix->low.stride = ix->stride;
     ix->links0.stride = ix->M0 * sizeof(uint32_t);
     ix->upper.stride = ix->M * sizeof(uint32_t);
     ix->slots.stride = sizeof(uint64_t);
@@ -101,7 +101,8 @@ void br_index_close(struct br_index *ix)
 {
     if (!ix)
         return;
-    segs_free(&ix->codes);
+    segs_free(&ix->high);
+    segs_free(&ix->low);
     segs_free(&ix->links0);
     segs_free(&ix->upper);
     segs_free(&ix->slots);
@@ -128,7 +129,7 @@ uint64_t br_index_live(const struct br_index *ix)
 
 uint64_t br_index_bytes(const struct br_index *ix)
 {
-    uint64_t per_node = ix->codes.stride + ix->links0.stride + ix->slots.stride + ix->meta.stride;
+    uint64_t per_node = ix->high.stride + ix->low.stride + ix->links0.stride + ix->slots.stride + ix->meta.stride;
     return ix->count * per_node + (uint64_t)ix->upper_count * ix->upper.stride;
 }
 
@@ -190,7 +191,7 @@ void br_index_erase_dead(struct br_index *ix)
         struct br_node_meta *m = br_meta(ix, node);
         if (!(m->flags & BR_NODE_DEAD) || br_node_erased(m))
             continue;
-        memset(br_code(ix, node), 128, ix->stride); /* a component of 0 is stored as 128 */
+        br_quant_zero(br_high(ix, node), br_low(ix, node), ix->stride);
         m->residual = 0;
         m->sum = 0;
         m->sum2 = 0;

@@ -20,13 +20,20 @@
  * neighbour. It is farther than anything instead. */
 #define ERASED_DISTANCE (INT64_MAX / 16)
 
-/* Squared distance of two quantised vectors from a kernel's dot, which is 128 * b->sum too large where b is the
- * signed side. */
-static int64_t squared_distance(const struct br_node_meta *a, const struct br_node_meta *b, int32_t dot)
+/* Squared distance of two quantised vectors from their full dot, which is 128 * b->sum too large where b is the signed
+ * side. */
+static int64_t squared_distance(const struct br_node_meta *a, const struct br_node_meta *b, int64_t dot)
 {
     if (br_node_erased(a) || br_node_erased(b))
         return ERASED_DISTANCE;
-    return (int64_t)a->sum2 + (int64_t)b->sum2 - 2 * ((int64_t)dot - 128 * (int64_t)b->sum);
+    return (int64_t)a->sum2 + (int64_t)b->sum2 - 2 * (dot - 128 * (int64_t)b->sum);
+}
+
+/* The same from the dot of the high plane: the low halves are taken for their mean. One part in sixty off, as a rule,
+ * which pruning does not notice. */
+static int64_t rough_distance(const struct br_node_meta *a, const struct br_node_meta *b, int32_t dot)
+{
+    return squared_distance(a, b, 16 * (int64_t)dot + 15 * (int64_t)b->sum / 2);
 }
 
 /* Equal distances are common: chats repeat themselves. Were ties broken by id, the newest of many equal vectors
@@ -63,12 +70,12 @@ static bool is_redundant(const struct br_index *ix, const struct br_link *candid
         return true; /* only to fill up */
     const struct br_node_meta *meta = br_meta(ix, candidate->id);
     int32_t dots[BATCH];
-    br_quant_to_signed(br_code(ix, candidate->id), ix->stride, ix->other);
+    br_quant_to_signed(br_high(ix, candidate->id), br_low(ix, candidate->id), ix->stride, ix->other);
     for (size_t i = 0; i < n; i += BATCH) {
         size_t m = BR_MIN(n - i, (size_t)BATCH);
         ix->kernels->dots(codes + i, m, ix->other, ix->stride, dots);
         for (size_t j = 0; j < m; j++)
-            if (ALPHA_NUM * squared_distance(br_meta(ix, kept[i + j]), meta, dots[j]) <= ALPHA_DEN * candidate->d)
+            if (ALPHA_NUM * rough_distance(br_meta(ix, kept[i + j]), meta, dots[j]) <= ALPHA_DEN * candidate->d)
                 return true;
     }
     return false;
@@ -91,7 +98,7 @@ static void select_links(struct br_index *ix, struct br_link *candidates, size_t
         held -= c->scarce;
         if (!c->kept)
             continue;
-        codes[n_kept] = br_code(ix, c->id);
+        codes[n_kept] = br_high(ix, c->id);
         kept[n_kept++] = c->id;
     }
     for (size_t i = 0; i < n && n_kept < max; i++) {
@@ -137,13 +144,13 @@ static void link_back(struct br_index *ix, uint32_t from, uint32_t to, uint32_t 
         if (id >= ix->count)
             continue; /* a damaged record is mended on the way */
         ids[m] = id;
-        codes[m++] = br_code(ix, id);
+        codes[m++] = br_high(ix, id);
     }
     const struct br_node_meta *meta = br_meta(ix, from);
-    br_quant_to_signed(br_code(ix, from), ix->stride, ix->other);
+    br_quant_to_signed(br_high(ix, from), br_low(ix, from), ix->stride, ix->other);
     ix->kernels->dots(codes, m, ix->other, ix->stride, dots);
     for (size_t i = 0; i < m; i++)
-        links[i] = (struct br_link){.d = squared_distance(br_meta(ix, ids[i]), meta, dots[i]),
+        links[i] = (struct br_link){.d = rough_distance(br_meta(ix, ids[i]), meta, dots[i]),
                                     .id = ids[i],
                                     .tie = tie_break(from, ids[i]),
                                     .scarce = level == 0 && br_meta(ix, ids[i])->in_links <= SCARCE};
@@ -163,7 +170,7 @@ static void link_level(struct br_index *ix, uint32_t node, uint32_t level)
     for (size_t i = 0; i < s->pool_n; i++) {
         uint32_t id = s->pool[i].id & ~BR_CAND_EXPANDED;
         if (id != node)
-            ix->links[n++] = (struct br_link){.d = squared_distance(br_meta(ix, id), meta, -s->pool[i].d),
+            ix->links[n++] = (struct br_link){.d = rough_distance(br_meta(ix, id), meta, -s->pool[i].d),
                                               .id = id,
                                               .tie = tie_break(node, id)};
     }
@@ -181,17 +188,18 @@ static void link_level(struct br_index *ix, uint32_t node, uint32_t level)
 static bool reserve_node(struct br_index *ix, uint32_t levels)
 {
     size_t ef = ix->ef_construction;
-    if (!br_segs_reserve(&ix->codes, ix->count) || !br_segs_reserve(&ix->links0, ix->count) ||
+    if (!br_segs_reserve(&ix->high, ix->count) || !br_segs_reserve(&ix->low, ix->count) ||
+        !br_segs_reserve(&ix->links0, ix->count) ||
         !br_segs_reserve(&ix->slots, ix->count) || !br_segs_reserve(&ix->meta, ix->count))
         return false;
     for (uint32_t i = 0; i < levels; i++)
         if (!br_segs_reserve(&ix->upper, ix->upper_count + i))
             return false;
     if (!ix->other)
-        ix->other = aligned_alloc(64, ix->stride);
+        ix->other = aligned_alloc(64, 2 * ix->stride);
     if (!ix->links)
         ix->links = malloc(ef * sizeof(*ix->links));
-    return ix->other && ix->links && br_searcher_fit(&ix->build, ix->count + 1, ef, 0, ix->stride);
+    return ix->other && ix->links && br_searcher_fit(&ix->build, ix->count + 1, ef, 0, 2 * ix->stride);
 }
 
 /* INSERT, the paper's algorithm 1. */
@@ -206,7 +214,7 @@ enum br_rc br_index_add(struct br_index *ix, uint64_t slot, const float *vector,
     if (!reserve_node(ix, level))
         return br_fail_nomem(err);
     struct br_quant_sums sums;
-    if (!br_quant_encode(vector, ix->dim, ix->scale, br_code(ix, node), &sums))
+    if (!br_quant_encode(vector, ix->dim, ix->scale, br_high(ix, node), br_low(ix, node), &sums))
         return br_fail(err, BR_E_DATA, "the vector of slot %llu is not finite", (unsigned long long)slot);
 
     *br_meta(ix, node) = (struct br_node_meta){
@@ -228,10 +236,10 @@ enum br_rc br_index_add(struct br_index *ix, uint64_t slot, const float *vector,
     }
 
     struct br_searcher *s = &ix->build;
-    br_quant_to_signed(br_code(ix, node), ix->stride, s->query);
-    uint32_t entry = br_descend(ix, s, level);
+    br_quant_to_signed(br_high(ix, node), br_low(ix, node), ix->stride, s->query);
+    uint32_t entry = ix->kernels->descend(ix, s, level);
     for (uint32_t l = BR_MIN(level, ix->max_level) + 1; l-- > 0;) {
-        br_search_layer(ix, s, entry, l, ix->ef_construction, NULL);
+        ix->kernels->walk(ix, s, entry, l, ix->ef_construction, NULL);
         entry = s->pool[0].id & ~BR_CAND_EXPANDED;
         link_level(ix, node, l);
     }

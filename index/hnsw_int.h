@@ -53,12 +53,16 @@ struct br_segs {
     size_t stride;   /* bytes a row */
 };
 
-/* Search pool entry: smaller d is nearer. */
+/* Search pool entry: smaller d is nearer, then the smaller id. As it lies in memory it is one number. */
 struct br_cand {
-    int32_t d;
     uint32_t id; /* BR_CAND_EXPANDED is its mark */
+    int32_t d;   /* minus the dot of the high plane */
 };
 #define BR_CAND_EXPANDED UINT32_C(0x80000000)
+static inline int64_t br_cand_key(struct br_cand c)
+{
+    return (int64_t)((uint64_t)(uint32_t)c.d << 32 | c.id);
+}
 
 struct br_bound {
     float most; /* an upper bound of the exact similarity */
@@ -72,8 +76,9 @@ struct br_searcher {
     struct br_cand *passed; /* sorted; evaluated nodes that pass the filter */
     size_t passed_n, passed_cap, passed_alloc;
     uint64_t *visited; /* one bit a node */
-    uint32_t *touched; /* words of visited that are not 0 */
-    size_t touched_n, visited_words;
+    size_t visited_words;
+    uint32_t *seen; /* the nodes whose bit is set, in the order they were met */
+    size_t seen_n;
     int8_t *query; /* encoded; 64-byte aligned */
     size_t query_alloc;
     struct br_bound *bounds;
@@ -95,12 +100,12 @@ struct br_index {
     uint32_t dim, M, M0, ef_construction;
     uint64_t seed;
     float scale;
-    size_t stride; /* bytes a code */
+    size_t stride; /* bytes a row of a plane */
     uint32_t count, live;
     uint64_t slot_end;
     uint32_t entry, max_level;
     uint32_t upper_count;
-    struct br_segs codes, links0, upper, slots, meta;
+    struct br_segs high, low, links0, upper, slots, meta;
     const struct br_kernels *kernels;
 
     struct br_searcher build; /* scratch of br_index_add */
@@ -119,9 +124,13 @@ static inline void *br_seg_row(const struct br_segs *s, uint32_t row)
 {
     return s->seg[row >> BR_SEG_SHIFT] + (size_t)(row & (BR_SEG_ROWS - 1)) * s->stride;
 }
-static inline uint8_t *br_code(const struct br_index *ix, uint32_t node)
+static inline uint8_t *br_high(const struct br_index *ix, uint32_t node)
 {
-    return br_seg_row(&ix->codes, node);
+    return br_seg_row(&ix->high, node);
+}
+static inline uint8_t *br_low(const struct br_index *ix, uint32_t node)
+{
+    return br_seg_row(&ix->low, node);
 }
 static inline struct br_node_meta *br_meta(const struct br_index *ix, uint32_t node)
 {
@@ -161,17 +170,22 @@ uint32_t br_node_lower_bound(const struct br_index *ix, uint64_t slot);
 uint32_t br_node_level(uint64_t seed, uint32_t node, uint32_t M);
 
 /* hnsw_layer.c */
+/* query: bytes of an encoded one. */
 BR_MUST_USE bool br_searcher_fit(struct br_searcher *s, uint32_t nodes, size_t pool, size_t passed, size_t query);
 void br_searcher_clear(struct br_searcher *s); /* frees what it owns */
+void br_searcher_forget(struct br_searcher *s); /* nothing is visited */
 
 /* Which evaluated nodes are answers. NULL instead of a filter: the pool is the answer. */
 struct br_filter {
     const struct br_bitmap *allow; /* NULL: all */
     uint32_t node_end;             /* nodes from here on have no row */
 };
-bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node);
-void br_search_layer(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
-                     const struct br_filter *filter);
-uint32_t br_descend(const struct br_index *ix, struct br_searcher *s, uint32_t to_level);
+static inline bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node)
+{
+    return node < f->node_end && (!f->allow || br_bitmap_test(f->allow, *br_node_slot(ix, node))) &&
+           !(br_meta(ix, node)->flags & BR_NODE_DEAD);
+}
+/* c . t for nodes of which dot is that of the high plane; nodes' low rows are read. */
+void br_full_dots(const struct br_index *ix, const int8_t *query, const struct br_cand *cands, size_t n, int32_t *out);
 
 #endif

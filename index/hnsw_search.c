@@ -15,7 +15,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define RERANK_MIN 40
+#define REFINE_MIN 24
+#define REFINE_MAX 512
+#define RERANK_SPARE 4
 #define SCAN_RERANK_MIN 128
 /* Distances of a graph search per beam entry, about; a scan that costs less is preferred. */
 #define DISTANCES_PER_EF 10
@@ -70,14 +72,17 @@ static void rerank(const struct br_index *ix, const struct query *q, uint32_t no
 static void bound_batch(const struct br_index *ix, struct br_searcher *s, const struct query *q,
                         const uint32_t *nodes, size_t n, size_t *n_bounds)
 {
-    const uint8_t *codes[SCAN_BATCH] = {0};
-    int32_t dots[SCAN_BATCH];
-    for (size_t i = 0; i < n; i++)
-        codes[i] = br_code(ix, nodes[i]);
-    ix->kernels->dots(codes, n, s->query, ix->stride, dots);
+    const uint8_t *high[SCAN_BATCH] = {0}, *low[SCAN_BATCH] = {0};
+    int32_t high_dots[SCAN_BATCH], low_dots[SCAN_BATCH];
+    for (size_t i = 0; i < n; i++) {
+        high[i] = br_high(ix, nodes[i]);
+        low[i] = br_low(ix, nodes[i]);
+    }
+    ix->kernels->dots(high, n, s->query, ix->stride, high_dots);
+    ix->kernels->dots(low, n, s->query, ix->stride, low_dots);
     for (size_t i = 0; i < n; i++) {
         const struct br_node_meta *m = br_meta(ix, nodes[i]);
-        float most = (float)(dots[i] - q->quant.bias) * q->quant.per_unit + q->quant.length * m->residual +
+        float most = (float)(16 * high_dots[i] + low_dots[i] - q->quant.bias) * q->quant.per_unit + q->quant.length * m->residual +
                      q->quant.residual * sqrtf((float)m->sum2) / ix->scale + 1e-5f;
         if (isnan(most)) /* a damaged residual: no bound */
             most = INFINITY;
@@ -143,13 +148,14 @@ static size_t bound_matches(const struct br_index *ix, struct br_searcher *s, co
     return n_bounds;
 }
 
-static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_hit *out,
+static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct query *q, struct br_hit *out,
                        size_t *n_out, struct br_err *err)
 {
     size_t first = BR_MAX(2 * q->k, (size_t)SCAN_RERANK_MIN), n_first = 0;
     enum br_rc rc = fit_scan(s, q->filter.node_end, first, err);
     if (rc != BR_OK)
         return rc;
+    br_quant_query_facts(q->vector, ix->dim, ix->scale, s->query, &q->quant);
     size_t n = bound_matches(ix, s, q);
     for (size_t i = 0; i < n; i++) /* the first by bound; a node number stands in for the slot */
         br_topk_push(s->hits, &n_first, first, s->bounds[i].node, s->bounds[i].most);
@@ -178,32 +184,56 @@ static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, const s
 
 /* --- The graph. --- */
 
+/* Moves the rows that will be reranked nearer: the first lines; the CPU sees the rest coming. */
+static void prefetch_row(const struct br_index *ix, const struct query *q, uint32_t node)
+{
+    const float *row = row_of(ix, q->rows, node);
+    if (row)
+        br_prefetch(row, BR_MIN(ix->dim * sizeof(float), (size_t)512));
+}
+
+/* The walk's distances are of half codes. Its first few are told apart by whole codes, and the first of those by their rows. */
+static void refine(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_cand *found, size_t n,
+                   struct br_hit *out, size_t *n_out)
+{
+    int32_t dots[REFINE_MAX];
+    size_t sure = BR_MIN(n, q->k + BR_MAX(q->k / 4, (size_t)RERANK_SPARE));
+    if (n <= REFINE_MAX) { /* for more, the rows alone */
+        br_full_dots(ix, s->query, found, n, dots);
+        for (size_t i = 0; i < n; i++) {
+            struct br_cand c = {.id = found[i].id & ~BR_CAND_EXPANDED, .d = -dots[i]};
+            size_t j = i;
+            for (; j && br_cand_key(c) < br_cand_key(found[j - 1]); j--)
+                found[j] = found[j - 1];
+            found[j] = c;
+        }
+        n = sure;
+    }
+    for (size_t i = 0; i < n; i++)
+        prefetch_row(ix, q, found[i].id & ~BR_CAND_EXPANDED);
+    *n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
+    br_topk_sort(out, *n_out);
+}
+
 /* K-NN-SEARCH, the paper's algorithm 5. */
 static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t ef,
                        bool filtering, struct br_hit *out, size_t *n_out, struct br_err *err)
 {
-    size_t n_rerank = BR_MAX(2 * q->k, (size_t)RERANK_MIN);
-    if (!br_searcher_fit(s, ix->count, ef, filtering ? n_rerank : 0, ix->stride))
+    size_t n_refine = BR_MAX(3 * q->k, (size_t)REFINE_MIN);
+    if (!br_searcher_fit(s, ix->count, ef, filtering ? n_refine : 0, 2 * ix->stride))
         return br_fail_nomem(err);
-    uint32_t entry = br_descend(ix, s, 0);
+    uint32_t entry = ix->kernels->descend(ix, s, 0);
     s->passed_n = 0;
-    s->passed_cap = n_rerank;
-    br_search_layer(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
+    s->passed_cap = n_refine;
+    ix->kernels->walk(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
     *n_out = 0;
     /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
      * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
     if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))
         return BR_OK;
-    const struct br_cand *found = filtering ? s->passed : s->pool;
-    size_t n = BR_MIN(filtering ? s->passed_n : s->pool_n, n_rerank);
-    for (size_t i = 0; i < n; i++) {
-        const float *row = row_of(ix, q->rows, found[i].id & ~BR_CAND_EXPANDED);
-        if (row)
-            br_prefetch(row, BR_MIN(ix->dim * sizeof(float), (size_t)512));
-    }
-    for (size_t i = 0; i < n; i++)
-        rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
-    br_topk_sort(out, *n_out);
+    refine(ix, s, q, filtering ? s->passed : s->pool, BR_MIN(filtering ? s->passed_n : s->pool_n, n_refine), out, n_out);
     return BR_OK;
 }
 
@@ -229,9 +259,9 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     q.k = BR_MIN(params->k, (size_t)q.filter.node_end);
     if (q.k == 0)
         return BR_OK;
-    if (!br_searcher_fit(s, 0, 0, 0, ix->stride))
+    if (!br_searcher_fit(s, 0, 0, 0, 2 * ix->stride))
         return br_fail_nomem(err);
-    if (!br_quant_encode_query(query, ix->dim, ix->scale, s->query, &q.quant))
+    if (!br_quant_encode_query(query, ix->dim, s->query))
         return br_fail(err, BR_E_DATA, "the query vector is not finite");
 
     bool filtering = params->allow || ix->live < ix->count || q.filter.node_end < ix->count;
