@@ -68,7 +68,8 @@ static float inner(const float *a, const float *b, size_t dim)
 #include "walk_body.inc"
 
 const struct br_kernels br_kernels_avx2 = {
-    .name = "avx2", .dots = dots, .inner = inner, .walk = walk, .descend = descend};
+    .name = "avx2", .dots = dots, .inner = inner, .encode_query = encode_query,
+    .walk = walk, .descend = descend};
 #else
 extern const int br_no_avx2_here;
 #endif

@@ -47,7 +47,8 @@ static float inner(const float *a, const float *b, size_t dim)
 #include "walk_body.inc"
 
 const struct br_kernels br_kernels_avx512vnni = {
-    .name = "avx512vnni", .dots = dots, .inner = inner, .walk = walk, .descend = descend};
+    .name = "avx512vnni", .dots = dots, .inner = inner, .encode_query = encode_query,
+    .walk = walk, .descend = descend};
 #else
 extern const int br_no_avx512vnni_here;
 #endif

@@ -2,6 +2,7 @@
 #ifndef BR_DIST_INT_H
 #define BR_DIST_INT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ struct br_kernels {
     void (*dots)(const uint8_t *const *rows, size_t n, const int8_t *query, size_t stride, int32_t *out);
     /* Inner product of float32 vectors of any length. Kernels may differ in the last bits: the order of summing. */
     float (*inner)(const float *a, const float *b, size_t dim);
+    /* As br_quant_encode_query; kernels may differ by one where a product lies halfway. */
+    bool (*encode_query)(const float *x, uint32_t dim, int8_t *query);
     /* Whole walks (walk_body.inc): a call per distance would cost as much as the distance. */
     void (*walk)(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
                  const struct br_filter *filter);
@@ -34,8 +37,9 @@ const struct br_kernels *br_kernels(void);
 /* NULL when there is no such kernel or this CPU cannot run it. */
 const struct br_kernels *br_kernels_named(const char *name);
 
-/* A row of 384 components is three cache lines; with many more lines in flight the fill buffers overrun. */
-#define BR_LINES_AHEAD 24
+/* How far ahead of their use rows are prefetched, in cache lines: a whole list of neighbours of 384 components. Fewer
+ * leave the walk waiting; the CPU queues what its fill buffers cannot take at once. */
+#define BR_LINES_AHEAD 96
 static inline size_t br_rows_ahead(size_t stride)
 {
     size_t n = BR_LINES_AHEAD * 64 / stride;

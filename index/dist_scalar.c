@@ -35,4 +35,5 @@ static float inner(const float *a, const float *b, size_t dim)
 #include "walk_body.inc"
 
 const struct br_kernels br_kernels_scalar = {
-    .name = "scalar", .dots = dots, .inner = inner, .walk = walk, .descend = descend};
+    .name = "scalar", .dots = dots, .inner = inner, .encode_query = encode_query,
+    .walk = walk, .descend = descend};

@@ -51,6 +51,10 @@ struct br_segs {
     size_t n, alloc; /* segments */
     size_t mapped;   /* the first so many are borrowed from the map */
     size_t stride;   /* bytes a row */
+    char **slab;     /* owned; heap segments are cut from these, of more and more segments */
+    size_t n_slabs, slab_alloc;
+    char *fresh;  /* segments of the last slab not in use yet: the next one */
+    size_t left;  /* and how many there are */
 };
 
 /* Search pool entry: smaller d is nearer, then the smaller id. As it lies in memory it is one number. */

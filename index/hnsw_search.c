@@ -17,7 +17,8 @@
 
 #define REFINE_MIN 24
 #define REFINE_MAX 512
-#define RERANK_SPARE 4
+#define RERANK_SPARE 2
+#define ROWS_AHEAD 2
 #define SCAN_RERANK_MIN 128
 /* Distances of a graph search per beam entry, about; a scan that costs less is preferred. */
 #define DISTANCES_PER_EF 10
@@ -184,12 +185,12 @@ static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct 
 
 /* --- The graph. --- */
 
-/* Moves the rows that will be reranked nearer: the first lines; the CPU sees the rest coming. */
-static void prefetch_row(const struct br_index *ix, const struct query *q, uint32_t node)
+/* Moves a row that will be reranked nearer. */
+static void prefetch_row(const struct br_index *ix, const struct query *q, const struct br_cand *c, size_t bytes)
 {
-    const float *row = row_of(ix, q->rows, node);
+    const float *row = row_of(ix, q->rows, c->id & ~BR_CAND_EXPANDED);
     if (row)
-        br_prefetch(row, BR_MIN(ix->dim * sizeof(float), (size_t)512));
+        br_prefetch(row, BR_MIN(bytes, ix->dim * sizeof(float)));
 }
 
 /* The walk's distances are of half codes. Its first few are told apart by whole codes, and the first of those by their rows. */
@@ -197,8 +198,10 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
                    struct br_hit *out, size_t *n_out)
 {
     int32_t dots[REFINE_MAX];
-    size_t sure = BR_MIN(n, q->k + BR_MAX(q->k / 4, (size_t)RERANK_SPARE));
+    size_t sure = BR_MIN(n, q->k + BR_MAX(q->k / 5, (size_t)RERANK_SPARE));
     if (n <= REFINE_MAX) { /* for more, the rows alone */
+        for (size_t i = 0; i < sure; i++) /* most of these will be among them */
+            prefetch_row(ix, q, &found[i], 64);
         br_full_dots(ix, s->query, found, n, dots);
         for (size_t i = 0; i < n; i++) {
             struct br_cand c = {.id = found[i].id & ~BR_CAND_EXPANDED, .d = -dots[i]};
@@ -209,11 +212,14 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
         }
         n = sure;
     }
-    for (size_t i = 0; i < n; i++)
-        prefetch_row(ix, q, found[i].id & ~BR_CAND_EXPANDED);
     *n_out = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < BR_MIN(n, (size_t)ROWS_AHEAD); i++)
+        prefetch_row(ix, q, &found[i], SIZE_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (i + ROWS_AHEAD < n)
+            prefetch_row(ix, q, &found[i + ROWS_AHEAD], SIZE_MAX);
         rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
+    }
     br_topk_sort(out, *n_out);
 }
 
@@ -261,7 +267,7 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
         return BR_OK;
     if (!br_searcher_fit(s, 0, 0, 0, 2 * ix->stride))
         return br_fail_nomem(err);
-    if (!br_quant_encode_query(query, ix->dim, s->query))
+    if (!ix->kernels->encode_query(query, ix->dim, s->query))
         return br_fail(err, BR_E_DATA, "the query vector is not finite");
 
     bool filtering = params->allow || ix->live < ix->count || q.filter.node_end < ix->count;

@@ -11,7 +11,6 @@
 
 #define SPREAD 4.5f     /* root mean squares inside the byte range */
 #define ROUND_UP 1.001f /* covers the float arithmetic of a residual */
-#define LANES 16        /* independent sums: what a compiler can do side by side */
 
 size_t br_quant_stride(uint32_t dim)
 {
@@ -24,28 +23,7 @@ float br_quant_scale(uint32_t dim)
     return 127.0f / (limit < 1.0f ? limit : 1.0f);
 }
 
-/* Round to nearest, clip to -127..127. */
-static inline int32_t quantise(float x, float scale)
-{
-    float v = x * scale;
-    v = v > 127.0f ? 127.0f : v < -127.0f ? -127.0f : v;
-    return (int32_t)(v + (v < 0 ? -0.5f : 0.5f));
-}
-
-static bool all_finite(const float *x, uint32_t dim)
-{
-    float nothing[LANES] = {0}; /* x * 0 is 0, or not a number */
-    uint32_t i = 0;
-    for (; i + LANES <= dim; i += LANES)
-        for (uint32_t j = 0; j < LANES; j++)
-            nothing[j] += x[i + j] * 0.0f;
-    for (; i < dim; i++)
-        nothing[0] += x[i] * 0.0f;
-    for (uint32_t j = 0; j < LANES; j++)
-        if (nothing[j] != 0.0f)
-            return false;
-    return true;
-}
+#include "quant_query.inc"
 
 bool br_quant_encode(const float *x, uint32_t dim, float scale, uint8_t *high, uint8_t *low,
                      struct br_quant_sums *sums)
@@ -79,31 +57,9 @@ bool br_quant_encode(const float *x, uint32_t dim, float scale, uint8_t *high, u
     return true;
 }
 
-static float query_scale(const float *x, uint32_t dim)
-{
-    float most[LANES] = {0}, max = 0;
-    uint32_t i = 0;
-    for (; i + LANES <= dim; i += LANES)
-        for (uint32_t j = 0; j < LANES; j++) {
-            float a = fabsf(x[i + j]);
-            most[j] = a > most[j] ? a : most[j];
-        }
-    for (; i < dim; i++)
-        most[0] = fabsf(x[i]) > most[0] ? fabsf(x[i]) : most[0];
-    for (uint32_t j = 0; j < LANES; j++)
-        max = most[j] > max ? most[j] : max;
-    return max > 1e-30f ? 127.0f / max : 1.0f;
-}
-
 bool br_quant_encode_query(const float *x, uint32_t dim, int8_t *query)
 {
-    if (!all_finite(x, dim))
-        return false;
-    float scale = query_scale(x, dim);
-    for (uint32_t i = 0; i < dim; i++)
-        query[i] = (int8_t)quantise(x[i], scale);
-    memset(query + dim, 0, 2 * br_quant_stride(dim) - dim);
-    return true;
+    return encode_query(x, dim, query);
 }
 
 void br_quant_query_facts(const float *x, uint32_t dim, float code_scale, const int8_t *query,
