@@ -185,8 +185,13 @@ static enum br_rc build(struct br_ann *a, const struct br_ann_options *opt, stru
     enum br_rc rc;
     double start = now();
     BR_TRY(br_index_create(&cfg, &a->index, err));
+    uint64_t *slots = malloc(a->n_base * sizeof *slots);
+    if (!slots)
+        return br_fail_nomem(err);
     for (size_t i = 0; i < a->n_base; i++)
-        BR_TRY(br_index_add(a->index, i, a->base + i * a->dim, err));
+        slots[i] = i;
+    rc = br_index_add_many(a->index, &a->rows, slots, a->n_base, a->threads, err);
+    free(slots);
     a->build_seconds = now() - start;
 err:
     return rc;

@@ -6,7 +6,9 @@
 #include "engine_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void br_graph_close(struct br_graph *g)
 {
@@ -64,25 +66,45 @@ void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_stor
     br_graph_open(g, io, s, NULL);
 }
 
+#define PENDING_MAX 8192
+#define MANY 256 /* from so many on, inserting is shared out among threads */
+
 struct follow_ctx {
     struct br_graph *g;
     struct br_rows rows;
+    uint64_t *pending; /* slots to be added, in order; owned */
+    size_t n;
 };
+
+static enum br_rc add_pending(struct follow_ctx *f, struct br_err *err)
+{
+    if (!f->n)
+        return BR_OK;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = f->n < MANY || cpus < 1 ? 1 : (unsigned)BR_MIN(cpus, 8);
+    enum br_rc rc = br_index_add_many(f->g->index, &f->rows, f->pending, f->n, threads, err);
+    f->g->slot_end = br_index_slot_end(f->g->index);
+    f->n = 0;
+    return rc;
+}
 
 static enum br_rc apply_change(void *ctx, const struct br_slot_change *c, struct br_err *err)
 {
     struct follow_ctx *f = ctx;
+    enum br_rc rc = BR_OK;
     if (!c->added) {
+        if (f->n && c->slot >= f->pending[0])
+            rc = add_pending(f, err);
         br_index_remove(f->g->index, c->slot);
-        return BR_OK;
+        return rc;
     }
     if (c->slot >= f->rows.count)
         return br_fail(err, BR_E_CORRUPT, "journal names slot %llu past the vector log", (unsigned long long)c->slot);
     if (br_index_has(f->g->index, c->slot))
         return BR_OK; /* an earlier attempt stopped after it */
-    enum br_rc rc = br_index_add(f->g->index, c->slot, f->rows.base + c->slot * f->rows.stride_floats, err);
-    if (rc == BR_OK)
-        f->g->slot_end = c->slot + 1;
+    if (f->n == PENDING_MAX)
+        rc = add_pending(f, err);
+    f->pending[f->n++] = c->slot;
     return rc;
 }
 
@@ -105,10 +127,14 @@ enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err
     if (g->applied_seq == info.last_seq)
         return BR_OK;
     BR_TRY(br_store_rows(s, &ctx.rows, err));
+    ctx.pending = malloc(PENDING_MAX * sizeof *ctx.pending);
+    if (!ctx.pending)
+        BR_TRY(br_fail_nomem(err));
     BR_TRY(br_store_changes(s, g->applied_seq, &seq, apply_change, &ctx, err));
+    BR_TRY(add_pending(&ctx, err));
     g->applied_seq = seq;
-    return BR_OK;
 err:
+    free(ctx.pending);
     return rc;
 }
 

@@ -140,9 +140,7 @@ void br_index_close(struct br_index *ix)
     segs_free(&ix->upper);
     segs_free(&ix->slots);
     segs_free(&ix->meta);
-    br_searcher_clear(&ix->build);
-    free(ix->links);
-    free(ix->other);
+    br_builders_free(ix);
     if (ix->map)
         ix->io->unmap(ix->io->ctx, ix->map, ix->map_size);
     free(ix);

@@ -100,6 +100,21 @@ struct br_link {
     bool kept;
 };
 
+/* Memory of one adding thread. */
+struct br_builder {
+    struct br_searcher s;
+    struct br_link *links;
+    size_t links_alloc;
+    int8_t *other; /* the signed code of a neighbour; 64-byte aligned */
+};
+
+/* A link back that a new node asks for: a link `from` its neighbour to it. */
+struct br_edge {
+    uint8_t level, rank; /* rank: place of the neighbour in the new node's own record */
+    uint32_t from, to;
+    uint32_t dropped; /* what lost its link for it, perhaps itself; BR_NO_LINK: nothing */
+};
+
 struct br_index {
     uint32_t dim, M, M0, ef_construction;
     uint64_t seed;
@@ -112,9 +127,10 @@ struct br_index {
     struct br_segs high, low, links0, upper, slots, meta;
     const struct br_kernels *kernels;
 
-    struct br_searcher build; /* scratch of br_index_add */
-    struct br_link *links;    /* the same */
-    int8_t *other; /* the same: the signed code of a neighbour */
+    struct br_builder *builders; /* scratch of adding, one a thread */
+    unsigned n_builders;
+    struct br_edge *edges; /* the same: links back of a batch */
+    size_t edges_alloc;
 
     uint32_t exact_nodes, exact_matches; /* thresholds; tests lower them to force the graph */
 
@@ -172,6 +188,18 @@ BR_MUST_USE bool br_segs_map(struct br_segs *s, char *base, uint32_t n_rows);
 /* First node whose slot is >= slot, or count. */
 uint32_t br_node_lower_bound(const struct br_index *ix, uint64_t slot);
 uint32_t br_node_level(uint64_t seed, uint32_t node, uint32_t M);
+
+/* hnsw_select.c */
+/* Squared distance of two quantised vectors from the dot of a's high plane with b's signed code. */
+int64_t br_rough_distance(const struct br_node_meta *a, const struct br_node_meta *b, int32_t dot);
+uint32_t br_link_tie(uint32_t node, uint32_t other);
+void br_sort_links(struct br_link *links, size_t n);
+/* Chooses up to max of the sorted candidates, marks them and writes them to record, which has room for cap. */
+void br_select_links(const struct br_index *ix, struct br_builder *w, struct br_link *candidates, size_t n, uint32_t max,
+                     uint32_t cap, uint32_t *record);
+
+/* hnsw_insert.c */
+void br_builders_free(struct br_index *ix);
 
 /* hnsw_layer.c */
 /* query: bytes of an encoded one. */
