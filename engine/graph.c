@@ -76,13 +76,17 @@ struct follow_ctx {
     size_t n;
 };
 
+static unsigned threads_for(size_t n)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < MANY || cpus < 1 ? 1 : (unsigned)BR_MIN(cpus, 8);
+}
+
 static enum br_rc add_pending(struct follow_ctx *f, struct br_err *err)
 {
     if (!f->n)
         return BR_OK;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = f->n < MANY || cpus < 1 ? 1 : (unsigned)BR_MIN(cpus, 8);
-    enum br_rc rc = br_index_add_many(f->g->index, &f->rows, f->pending, f->n, threads, err);
+    enum br_rc rc = br_index_add_many(f->g->index, &f->rows, f->pending, f->n, threads_for(f->n), err);
     f->g->slot_end = br_index_slot_end(f->g->index);
     f->n = 0;
     return rc;
@@ -138,6 +142,23 @@ err:
     return rc;
 }
 
+/* Dead nodes are walked through for nothing: when they are the most, the live ones get a graph of their own. That costs
+ * each removal as much as an insert, and no more. */
+static enum br_rc renew_worn(struct br_graph *g, struct br_store *s, struct br_err *err)
+{
+    struct br_rows rows;
+    struct br_index *fresh;
+    enum br_rc rc;
+    if (!br_index_is_worn(g->index))
+        return BR_OK;
+    BR_TRY(br_store_rows(s, &rows, err));
+    BR_TRY(br_index_renew(g->index, &rows, threads_for((size_t)br_index_live(g->index)), &fresh, err));
+    br_index_close(g->index);
+    g->index = fresh;
+err:
+    return rc;
+}
+
 enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struct br_store *s, struct br_err *err)
 {
     struct br_store_info info;
@@ -149,6 +170,7 @@ enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struc
         return BR_OK;
     if (strcmp(g->ckpt_file, info.ckpt_file) == 0 && g->applied_seq == info.ckpt_seq)
         return BR_OK; /* what the store names is what is open; a checkpoint that was lost or refused is written again */
+    BR_TRY(renew_worn(g, s, err));
     memcpy(id.store_uuid, info.uuid, sizeof id.store_uuid);
     id.generation = info.generation;
     id.applied_seq = g->applied_seq;

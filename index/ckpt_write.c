@@ -33,7 +33,7 @@
  *   links0  8 M       nodes         ids of neighbours at level 0, u32; 0xffffffff ends a record that is not full
  *   upper   4 M       upper records the same for levels 1.., a node's levels together, in node order
  *   slots   8         nodes         slot of the node, increasing
- *   meta    20        nodes         struct br_node_meta:
+ *   meta    24        nodes         struct br_node_meta:
  *     offset  size    meaning
  *          0     4    residual of quantisation, float32
  *          4     4    sum of the codes, signed
@@ -42,6 +42,7 @@
  *         16     1    level
  *         17     1    flags
  *         18     2    links to the node at level 0, no more counted once at the maximum
+ *         20     4    residual of the high plane alone, float32
  *
  * Valid when
  *   1. the store's row in SQLite names the file, and uuid, generation and sequence are that row's (engine/graph.c);

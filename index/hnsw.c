@@ -224,6 +224,7 @@ void br_index_erase_dead(struct br_index *ix)
             continue;
         br_quant_zero(br_high(ix, node), br_low(ix, node), ix->stride);
         m->residual = 0;
+        m->high_residual = 0;
         m->sum = 0;
         m->sum2 = 0;
         ix->changed = true;

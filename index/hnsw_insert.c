@@ -103,7 +103,7 @@ static enum br_rc write_node(struct br_index *ix, uint32_t node, uint64_t slot, 
     if (!br_quant_encode(vector, ix->dim, ix->scale, br_high(ix, node), br_low(ix, node), &sums))
         return br_fail(err, BR_E_DATA, "the vector of slot %llu is not finite", (unsigned long long)slot);
     *br_meta(ix, node) = (struct br_node_meta){
-        .residual = sums.residual, .sum = sums.sum, .sum2 = sums.sum2, .upper = upper, .level = (uint8_t)level};
+        .residual = sums.residual, .high_residual = sums.high_residual, .sum = sums.sum, .sum2 = sums.sum2, .upper = upper, .level = (uint8_t)level};
     *br_node_slot(ix, node) = slot;
     memset(br_seg_row(&ix->links0, node), 0xff, ix->links0.stride);
     for (uint32_t i = 0; i < level; i++)
@@ -426,4 +426,42 @@ enum br_rc br_index_add(struct br_index *ix, uint64_t slot, const float *vector,
     /* A single row, at an address that makes it the slot's. */
     const struct br_rows row = {.base = vector, .stride_floats = 0, .count = slot + 1};
     return br_index_add_many(ix, &row, &slot, 1, 1, err);
+}
+
+/* --- Renewal. --- */
+
+#define WORN_LEAST 1024 /* dead nodes that are not worth it */
+
+bool br_index_is_worn(const struct br_index *ix)
+{
+    return ix->count - ix->live > BR_MAX(ix->live, (uint32_t)WORN_LEAST);
+}
+
+enum br_rc br_index_renew(const struct br_index *ix, const struct br_rows *rows, unsigned threads, struct br_index **out,
+                          struct br_err *err)
+{
+    struct br_index_config cfg = {
+        .dim = ix->dim, .M = ix->M, .ef_construction = ix->ef_construction, .seed = ix->seed};
+    size_t n = 0;
+    enum br_rc rc = BR_OK;
+    uint64_t *slots = malloc(((size_t)ix->count + 1) * sizeof(*slots));
+    *out = NULL;
+    if (!slots)
+        return br_fail_nomem(err);
+    for (uint32_t node = 0; node < ix->count; node++) {
+        uint64_t slot = *br_node_slot(ix, node);
+        if (br_meta(ix, node)->flags & BR_NODE_DEAD || slot >= rows->count || (n && slot <= slots[n - 1]))
+            continue; /* the last two: damage */
+        slots[n++] = slot;
+    }
+    BR_TRY(br_index_create(&cfg, out, err));
+    BR_TRY(br_index_add_many(*out, rows, slots, n, threads, err));
+    (*out)->slot_end = BR_MAX((*out)->slot_end, ix->slot_end); /* dead slots at the end stay known as seen */
+err:
+    if (rc != BR_OK) {
+        br_index_close(*out);
+        *out = NULL;
+    }
+    free(slots);
+    return rc;
 }

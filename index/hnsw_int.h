@@ -22,7 +22,7 @@
 #define BR_LEVEL_MAX 15
 #define BR_LINKS_MAX (2 * BR_HNSW_M_MAX)
 #define BR_EXACT_NODES 20000u   /* up to so many nodes a scan of the codes beats the graph */
-#define BR_EXACT_MATCHES 10000u /* the same for what a filter leaves */
+#define BR_EXACT_MATCHES 5000u /* the same for what a filter leaves */
 
 #define BR_NODE_DEAD 1u
 #define BR_IN_LINKS_MANY UINT16_MAX
@@ -35,9 +35,10 @@ struct br_node_meta {
     uint32_t upper; /* first of `level` upper link records, levels 1, 2, ... */
     uint8_t level;
     uint8_t flags;
-    uint16_t in_links; /* level-0 links to this node; stays at BR_IN_LINKS_MANY once there */
+    uint16_t in_links;   /* level-0 links to this node; stays at BR_IN_LINKS_MANY once there */
+    float high_residual; /* see quant_int.h */
 };
-_Static_assert(sizeof(struct br_node_meta) == 20, "table in ckpt_write.c");
+_Static_assert(sizeof(struct br_node_meta) == 24, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, residual) == 0, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, sum) == 4, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, sum2) == 8, "table in ckpt_write.c");
@@ -45,6 +46,7 @@ _Static_assert(offsetof(struct br_node_meta, upper) == 12, "table in ckpt_write.
 _Static_assert(offsetof(struct br_node_meta, level) == 16, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, flags) == 17, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, in_links) == 18, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, high_residual) == 20, "table in ckpt_write.c");
 
 struct br_segs {
     char **seg;
@@ -69,7 +71,8 @@ static inline int64_t br_cand_key(struct br_cand c)
 }
 
 struct br_bound {
-    float most; /* an upper bound of the exact similarity */
+    float most;   /* an upper bound of the exact similarity */
+    float likely; /* four standard deviations above what it is likely to be; no more than most */
     uint32_t node;
 };
 

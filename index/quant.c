@@ -33,7 +33,7 @@ bool br_quant_encode(const float *x, uint32_t dim, float scale, uint8_t *high, u
     size_t stride = br_quant_stride(dim);
     int32_t sum = 0;
     uint32_t sum2 = 0;
-    double lost2 = 0;
+    double lost2 = 0, high_lost2 = 0;
     for (size_t block = 0; block * BR_PLANE_BLOCK < stride; block++) {
         int32_t c[BR_BLOCK_DIMS];
         uint32_t first = (uint32_t)block * BR_BLOCK_DIMS;
@@ -42,7 +42,9 @@ bool br_quant_encode(const float *x, uint32_t dim, float scale, uint8_t *high, u
             float v = inside ? x[first + j] : 0;
             int32_t t = quantise(v, scale);
             double lost = (double)v - (double)t / (double)scale;
+            double high_lost = inside ? (double)v - (((t + 128) & ~15) + 7.5 - 128) / (double)scale : 0;
             lost2 += lost * lost;
+            high_lost2 += high_lost * high_lost;
             sum += t;
             sum2 += (uint32_t)(t * t);
             c[j] = t + 128;
@@ -53,7 +55,7 @@ bool br_quant_encode(const float *x, uint32_t dim, float scale, uint8_t *high, u
             low[block * BR_PLANE_BLOCK + j] = (uint8_t)((a & 15) | (b & 15) << 4);
         }
     }
-    *sums = (struct br_quant_sums){sum, sum2, (float)sqrt(lost2) * ROUND_UP};
+    *sums = (struct br_quant_sums){sum, sum2, (float)sqrt(lost2) * ROUND_UP, (float)sqrt(high_lost2) * ROUND_UP};
     return true;
 }
 

@@ -18,6 +18,7 @@ struct br_quant_sums {
     int32_t sum;    /* of t */
     uint32_t sum2;  /* of t squared */
     float residual; /* length of x - t / scale, rounded up */
+    float high_residual; /* the same of the high plane alone, whose c is 16 * nibble + 7.5 */
 };
 
 struct br_quant_query {
