@@ -159,7 +159,7 @@ static size_t add_candidates(const struct br_index *ix, struct br_builder *w, ui
 {
     for (size_t i = 0; i < n_found; i++) {
         uint32_t id = found[i].id & ~BR_CAND_EXPANDED;
-        w->links[n++] = (struct br_link){.d = br_rough_distance(br_meta(ix, id), br_meta(ix, node), -found[i].d),
+        w->links[n++] = (struct br_link){.d = br_link_distance(ix, id, br_meta(ix, node), w->s.query, -found[i].d),
                                          .id = id,
                                          .tie = br_link_tie(node, id)};
     }
@@ -240,7 +240,7 @@ static void link_back(const struct br_index *ix, struct br_builder *w, struct br
             rows[i] = br_high(ix, links[first + i].id);
         ix->kernels->dots(rows, part, w->other, ix->stride, dots);
         for (size_t i = 0; i < part; i++)
-            links[first + i].d = br_rough_distance(br_meta(ix, links[first + i].id), meta, dots[i]);
+            links[first + i].d = br_link_distance(ix, links[first + i].id, meta, w->other, dots[i]);
     }
     br_sort_links(links, m);
     br_select_links(ix, w, links, m, cap, cap, record);
@@ -291,7 +291,17 @@ static void collect_edges(struct batch *b)
     qsort(ix->edges, b->n_edges, sizeof(*ix->edges), edge_order);
 }
 
-/* What link_back dropped is counted; a node that nothing leads to any more is linked from the nearest it links to. */
+static bool has_link(const struct br_index *ix, uint32_t from, uint32_t to)
+{
+    uint32_t cap, *record = br_node_links(ix, from, 0, &cap);
+    for (uint32_t i = 0; i < cap; i++)
+        if (record[i] == to)
+            return true;
+    return false;
+}
+
+/* What link_back dropped is counted. Records are chosen side by side, so that one node may have lost more links than each
+ * of them knew: then it gets back those it lost, until it is as well off as it would be had they been chosen one by one. */
 static void settle_counts(struct batch *b)
 {
     struct br_index *ix = b->ix;
@@ -299,19 +309,11 @@ static void settle_counts(struct batch *b)
         if (ix->edges[i].level == 0 && ix->edges[i].dropped != BR_NO_LINK)
             count_in_link(ix, ix->edges[i].dropped, -1);
     for (size_t i = 0; i < b->n_edges; i++) {
-        uint32_t cap, lost = ix->edges[i].dropped;
-        if (ix->edges[i].level != 0 || lost == BR_NO_LINK || br_meta(ix, lost)->in_links)
+        uint32_t from = ix->edges[i].from, lost = ix->edges[i].dropped;
+        if (ix->edges[i].level != 0 || lost == BR_NO_LINK || br_meta(ix, lost)->in_links >= SCARCE ||
+            has_link(ix, from, lost)) /* the last: its count is damaged */
             continue;
-        const uint32_t *record = br_node_links(ix, lost, 0, &cap);
-        if (record[0] >= ix->count || record[0] == lost)
-            continue;
-        uint32_t already, *back = br_node_links(ix, record[0], 0, &already);
-        bool there = false;
-        for (uint32_t j = 0; j < already; j++)
-            there = there || back[j] == lost; /* the count is damaged */
-        if (there)
-            continue;
-        struct br_edge edge = {.from = record[0], .to = lost};
+        struct br_edge edge = {.from = from, .to = lost};
         count_in_link(ix, lost, 1);
         link_back(ix, &ix->builders[0], &edge, 1);
         if (edge.dropped != BR_NO_LINK)

@@ -193,8 +193,9 @@ uint32_t br_node_lower_bound(const struct br_index *ix, uint64_t slot);
 uint32_t br_node_level(uint64_t seed, uint32_t node, uint32_t M);
 
 /* hnsw_select.c */
-/* Squared distance of two quantised vectors from the dot of a's high plane with b's signed code. */
-int64_t br_rough_distance(const struct br_node_meta *a, const struct br_node_meta *b, int32_t dot);
+/* Squared distance of two quantised vectors, given b's signed code and its dot with a's high plane. */
+int64_t br_link_distance(const struct br_index *ix, uint32_t a, const struct br_node_meta *b, const int8_t *b_code,
+                         int32_t high_dot);
 uint32_t br_link_tie(uint32_t node, uint32_t other);
 void br_sort_links(struct br_link *links, size_t n);
 /* Chooses up to max of the sorted candidates, marks them and writes them to record, which has room for cap. */

@@ -10,6 +10,8 @@
 #define ALPHA_NUM 6
 #define ALPHA_DEN 5
 
+#define NEAR_PART 2 /* near: the squared distance is less than half the squared length */
+
 /* The zero vector is nearer to most unit vectors than they are to each other: taken at its word, an erased node would become everybody's
  * neighbour. It is farther than anything instead. */
 #define ERASED_DISTANCE (INT64_MAX / 16)
@@ -23,11 +25,20 @@ static int64_t squared_distance(const struct br_node_meta *a, const struct br_no
     return (int64_t)a->sum2 + (int64_t)b->sum2 - 2 * (dot - 128 * (int64_t)b->sum);
 }
 
-/* The same from the dot of the high plane: the low halves are taken for their mean. One part in sixty off, as a rule,
- * which pruning does not notice. */
-int64_t br_rough_distance(const struct br_node_meta *a, const struct br_node_meta *b, int32_t dot)
+/* From the dot of the high plane the distance is a few percent off, as the low halves are taken for their mean: good
+ * enough to prune by where two vectors are far apart. Of near ones, and of equal ones above all, the whole code is
+ * asked: were their distance not next to nothing, none would make another redundant, and a message that was sent a thousand times
+ * would be linked to its like and to nothing else. */
+int64_t br_link_distance(const struct br_index *ix, uint32_t a, const struct br_node_meta *b, const int8_t *b_code, int32_t high_dot)
 {
-    return squared_distance(a, b, 16 * (int64_t)dot + 15 * (int64_t)b->sum / 2);
+    const struct br_node_meta *meta = br_meta(ix, a);
+    int64_t d = squared_distance(meta, b, 16 * (int64_t)high_dot + 15 * (int64_t)b->sum / 2);
+    if (d >= b->sum2 / NEAR_PART)
+        return d;
+    const uint8_t *low = br_low(ix, a);
+    int32_t low_dot;
+    ix->kernels->dots(&low, 1, b_code, ix->stride, &low_dot);
+    return squared_distance(meta, b, 16 * (int64_t)high_dot + low_dot);
 }
 
 /* Equal distances are common: chats repeat themselves. Were ties broken by id, the newest of many equal vectors
@@ -69,7 +80,7 @@ static bool is_redundant(const struct br_index *ix, struct br_builder *w, const 
         size_t m = BR_MIN(n - i, (size_t)BATCH);
         ix->kernels->dots(codes + i, m, w->other, ix->stride, dots);
         for (size_t j = 0; j < m; j++)
-            if (ALPHA_NUM * br_rough_distance(br_meta(ix, kept[i + j]), meta, dots[j]) <= ALPHA_DEN * candidate->d)
+            if (ALPHA_NUM * br_link_distance(ix, kept[i + j], meta, w->other, dots[j]) <= ALPHA_DEN * candidate->d)
                 return true;
     }
     return false;
