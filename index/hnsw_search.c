@@ -17,7 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define REFINE_MIN 24
+#define PASSED_MIN 128
 #define REFINE_MAX 512
 #define RERANK_SPARE 2
 #define ROWS_AHEAD 2
@@ -266,14 +266,37 @@ static void prefetch_row(const struct br_index *ix, const struct query *q, const
         br_prefetch(row, BR_MIN(bytes, ix->dim * sizeof(float)));
 }
 
-/* The walk's distances are of half codes. Its first few are told apart by whole codes, and the first of those by their rows. */
+/* How far the distances of two codes may be off from one another, in units of what rounding a component loses: three standard
+ * deviations of the difference of two sums, over the components, of query times rounding error (variance 1/12). */
+static int32_t margin_of(const struct br_index *ix, const struct br_searcher *s)
+{
+    int64_t length2 = 0;
+    for (size_t i = 0; i < 2 * ix->stride; i++)
+        length2 += s->query[i] * s->query[i];
+    return (int32_t)(3 * sqrtf((float)length2 / 6));
+}
+
+/* How many of a sorted list may be among the k nearest. */
+static size_t contenders(const struct br_cand *found, size_t n, size_t k, int32_t margin)
+{
+    if (n <= k)
+        return n;
+    int64_t most = (int64_t)found[k - 1].d + margin;
+    size_t m = k;
+    while (m < n && found[m].d <= most)
+        m++;
+    return m;
+}
+
+/* The walk's distances are of half codes. Those that may be among the nearest are told apart by whole codes, and what is still too
+ * close to call by the rows. */
 static void refine(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_cand *found, size_t n,
                    struct br_hit *out, size_t *n_out)
 {
-    int32_t dots[REFINE_MAX];
-    size_t sure = BR_MIN(n, q->k + BR_MAX(q->k / 5, (size_t)RERANK_SPARE));
+    int32_t dots[REFINE_MAX], margin = margin_of(ix, s);
+    n = BR_MAX(contenders(found, n, q->k, margin), BR_MIN(n, q->k + RERANK_SPARE)); /* a high plane's unit is 16, and so is what it loses */
     if (n <= REFINE_MAX) { /* for more, the rows alone */
-        for (size_t i = 0; i < sure; i++) /* most of these will be among them */
+        for (size_t i = 0; i < BR_MIN(n, q->k); i++) /* most of these will be among them */
             prefetch_row(ix, q, &found[i], 64);
         br_full_dots(ix, s->query, found, n, dots);
         for (size_t i = 0; i < n; i++) {
@@ -283,7 +306,7 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
                 found[j] = found[j - 1];
             found[j] = c;
         }
-        n = sure;
+        n = contenders(found, n, q->k, margin);
     }
     *n_out = 0;
     for (size_t i = 0; i < BR_MIN(n, (size_t)ROWS_AHEAD); i++)
@@ -300,19 +323,19 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
 static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t ef,
                        bool filtering, struct br_hit *out, size_t *n_out, struct br_err *err)
 {
-    size_t n_refine = BR_MAX(3 * q->k, (size_t)REFINE_MIN);
-    if (!br_searcher_fit(s, ix->count, ef, filtering ? n_refine : 0, 2 * ix->stride))
+    size_t most = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
+    if (!br_searcher_fit(s, ix->count, ef, filtering ? most : 0, 2 * ix->stride))
         return br_fail_nomem(err);
     uint32_t entry = ix->kernels->descend(ix, s, 0);
     s->passed_n = 0;
-    s->passed_cap = n_refine;
+    s->passed_cap = most;
     ix->kernels->walk(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
     *n_out = 0;
     /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
      * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
     if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))
         return BR_OK;
-    refine(ix, s, q, filtering ? s->passed : s->pool, BR_MIN(filtering ? s->passed_n : s->pool_n, n_refine), out, n_out);
+    refine(ix, s, q, filtering ? s->passed : s->pool, filtering ? s->passed_n : s->pool_n, out, n_out);
     return BR_OK;
 }
 
