@@ -6,7 +6,9 @@
 #include "engine_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void br_graph_close(struct br_graph *g)
 {
@@ -64,25 +66,49 @@ void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_stor
     br_graph_open(g, io, s, NULL);
 }
 
+#define PENDING_MAX 8192
+#define MANY 256 /* from so many on, inserting is shared out among threads */
+
 struct follow_ctx {
     struct br_graph *g;
     struct br_rows rows;
+    uint64_t *pending; /* slots to be added, in order; owned */
+    size_t n;
 };
+
+static unsigned threads_for(size_t n)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < MANY || cpus < 1 ? 1 : (unsigned)BR_MIN(cpus, 8);
+}
+
+static enum br_rc add_pending(struct follow_ctx *f, struct br_err *err)
+{
+    if (!f->n)
+        return BR_OK;
+    enum br_rc rc = br_index_add_many(f->g->index, &f->rows, f->pending, f->n, threads_for(f->n), err);
+    f->g->slot_end = br_index_slot_end(f->g->index);
+    f->n = 0;
+    return rc;
+}
 
 static enum br_rc apply_change(void *ctx, const struct br_slot_change *c, struct br_err *err)
 {
     struct follow_ctx *f = ctx;
+    enum br_rc rc = BR_OK;
     if (!c->added) {
+        if (f->n && c->slot >= f->pending[0])
+            rc = add_pending(f, err);
         br_index_remove(f->g->index, c->slot);
-        return BR_OK;
+        return rc;
     }
     if (c->slot >= f->rows.count)
         return br_fail(err, BR_E_CORRUPT, "journal names slot %llu past the vector log", (unsigned long long)c->slot);
     if (br_index_has(f->g->index, c->slot))
         return BR_OK; /* an earlier attempt stopped after it */
-    enum br_rc rc = br_index_add(f->g->index, c->slot, f->rows.base + c->slot * f->rows.stride_floats, err);
-    if (rc == BR_OK)
-        f->g->slot_end = c->slot + 1;
+    if (f->n == PENDING_MAX)
+        rc = add_pending(f, err);
+    f->pending[f->n++] = c->slot;
     return rc;
 }
 
@@ -105,9 +131,30 @@ enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err
     if (g->applied_seq == info.last_seq)
         return BR_OK;
     BR_TRY(br_store_rows(s, &ctx.rows, err));
+    ctx.pending = malloc(PENDING_MAX * sizeof *ctx.pending);
+    if (!ctx.pending)
+        BR_TRY(br_fail_nomem(err));
     BR_TRY(br_store_changes(s, g->applied_seq, &seq, apply_change, &ctx, err));
+    BR_TRY(add_pending(&ctx, err));
     g->applied_seq = seq;
-    return BR_OK;
+err:
+    free(ctx.pending);
+    return rc;
+}
+
+/* Dead nodes are walked through for nothing: when they are the most, the live ones get a graph of their own. That costs
+ * each removal as much as an insert, and no more. */
+static enum br_rc renew_worn(struct br_graph *g, struct br_store *s, struct br_err *err)
+{
+    struct br_rows rows;
+    struct br_index *fresh;
+    enum br_rc rc;
+    if (!br_index_is_worn(g->index))
+        return BR_OK;
+    BR_TRY(br_store_rows(s, &rows, err));
+    BR_TRY(br_index_renew(g->index, &rows, threads_for((size_t)br_index_live(g->index)), &fresh, err));
+    br_index_close(g->index);
+    g->index = fresh;
 err:
     return rc;
 }
@@ -123,6 +170,7 @@ enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struc
         return BR_OK;
     if (strcmp(g->ckpt_file, info.ckpt_file) == 0 && g->applied_seq == info.ckpt_seq)
         return BR_OK; /* what the store names is what is open; a checkpoint that was lost or refused is written again */
+    BR_TRY(renew_worn(g, s, err));
     memcpy(id.store_uuid, info.uuid, sizeof id.store_uuid);
     id.generation = info.generation;
     id.applied_seq = g->applied_seq;

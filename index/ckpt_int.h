@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 #define BR_CKPT_MAGIC "BRGRAPH\n"
-#define BR_CKPT_VERSION 1u
+#define BR_CKPT_VERSION 2u
 #define BR_CKPT_ENDIAN 0x01020304u
 #define BR_CKPT_HEADER 4096u
 #define BR_CKPT_ALIGN 64u
 
-enum br_ckpt_section_id { BR_CKPT_CODES, BR_CKPT_LINKS0, BR_CKPT_UPPER, BR_CKPT_SLOTS, BR_CKPT_META, BR_CKPT_SECTIONS };
+enum br_ckpt_section_id { BR_CKPT_HIGH, BR_CKPT_LOW, BR_CKPT_LINKS0, BR_CKPT_UPPER, BR_CKPT_SLOTS, BR_CKPT_META, BR_CKPT_SECTIONS };
 
 struct br_ckpt_section {
     uint64_t offset; /* multiple of BR_CKPT_ALIGN */
@@ -41,7 +41,7 @@ struct br_ckpt_header {
     float scale;
     uint32_t n_sections;
     struct br_ckpt_section section[BR_CKPT_SECTIONS];
-    uint8_t zero[BR_CKPT_HEADER - 236];
+    uint8_t zero[BR_CKPT_HEADER - 260];
     uint32_t header_crc32c; /* of all bytes before it */
 };
 _Static_assert(sizeof(struct br_ckpt_section) == 24, "table in ckpt_write.c");
@@ -70,7 +70,7 @@ _Static_assert(offsetof(struct br_ckpt_header, upper_count) == 100, "table in ck
 _Static_assert(offsetof(struct br_ckpt_header, scale) == 104, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_ckpt_header, n_sections) == 108, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_ckpt_header, section) == 112, "table in ckpt_write.c");
-_Static_assert(offsetof(struct br_ckpt_header, zero) == 232, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, zero) == 256, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_ckpt_header, header_crc32c) == 4092, "table in ckpt_write.c");
 
 const char *br_ckpt_section_name(enum br_ckpt_section_id id);

@@ -88,7 +88,7 @@ static enum br_rc read_header(const struct br_io *io, int fd, const char *path, 
 static enum br_rc map_sections(const struct br_io *io, int fd, const char *path, const struct br_ckpt_header *h,
                                struct br_index *ix, struct br_err *err)
 {
-    struct br_segs *segs[BR_CKPT_SECTIONS] = {&ix->codes, &ix->links0, &ix->upper, &ix->slots, &ix->meta};
+    struct br_segs *segs[BR_CKPT_SECTIONS] = {&ix->high, &ix->low, &ix->links0, &ix->upper, &ix->slots, &ix->meta};
     const char *defect = section_defect(h, (const struct br_segs *const *)segs);
     if (defect)
         return br_fail(err, BR_E_CORRUPT, "graph checkpoint %s: %s", path, defect);

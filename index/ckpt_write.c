@@ -3,7 +3,7 @@
  * Header
  *   offset  size    meaning
  *        0     8    magic "BRGRAPH\n"
- *        8     4    format version, 1
+ *        8     4    format version, 2
  *       12     4    endian tag 0x01020304
  *       16    16    uuid of the store
  *       32     8    generation of the vector log
@@ -20,18 +20,20 @@
  *       96     4    top level
  *      100     4    upper link records
  *      104     4    scale of the codes, float32
- *      108     4    number of sections, 5
- *      112     5 x 24 sections: offset 8, length 8, row size 4, CRC-32C of the length bytes 4
- *      232  3860    zeros
+ *      108     4    number of sections, 6
+ *      112     6 x 24 sections: offset 8, length 8, row size 4, CRC-32C of the length bytes 4
+ *      256  3836    zeros
  *     4092     4    CRC-32C of bytes 0..4091
  *     4096          sections, each at a multiple of 64, zeros between
  * Sections, in this order
  *   name    row size  rows          meaning of a row
- *   codes   stride    nodes         component + 128 a byte, padded with 128 to a multiple of 64; all 128 in an erased node
+ *   high    stride    nodes         upper halves of the codes (quant_int.h): 64 bytes for each 128 components begun, padded with 8;
+ *                                   all 8 in an erased node
+ *   low     stride    nodes         lower halves; 0 in the padding and in an erased node
  *   links0  8 M       nodes         ids of neighbours at level 0, u32; 0xffffffff ends a record that is not full
  *   upper   4 M       upper records the same for levels 1.., a node's levels together, in node order
  *   slots   8         nodes         slot of the node, increasing
- *   meta    20        nodes         struct br_node_meta:
+ *   meta    24        nodes         struct br_node_meta:
  *     offset  size    meaning
  *          0     4    residual of quantisation, float32
  *          4     4    sum of the codes, signed
@@ -40,14 +42,16 @@
  *         16     1    level
  *         17     1    flags
  *         18     2    links to the node at level 0, no more counted once at the maximum
+ *         20     4    residual of the high plane alone, float32
  *
  * Valid when
  *   1. the store's row in SQLite names the file, and uuid, generation and sequence are that row's (engine/graph.c);
  *   2. magic, version and endian tag are those above, the header's CRC is right, and the file has exactly the size stated;
  *   3. counts, entry point, levels, dimension, M, ef_construction and scale are possible ones (ckpt_open.c);
- *   4. the five sections are in order, aligned, inside the file, and of the lengths that the counts ask for;
+ *   4. the six sections are in order, aligned, inside the file, and of the lengths that the counts ask for;
  *   5. every section's CRC is right and the graph is sound: looked at by verify --deep alone. Until then each id read from a section is
  *      bounds-checked, so that damage costs answers and never memory.
+ * Version 1 had whole codes in one section; it is not read, and the graph is built anew.
  * Equal graphs give equal bytes. Until 1 a crash leaves at most a file that nobody reads. */
 #include "base/crc32c.h"
 #include "ckpt_int.h"
@@ -63,7 +67,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is the memor
 
 const char *br_ckpt_section_name(enum br_ckpt_section_id id)
 {
-    static const char *const names[BR_CKPT_SECTIONS] = {"codes", "links0", "upper", "slots", "meta"};
+    static const char *const names[BR_CKPT_SECTIONS] = {"high", "low", "links0", "upper", "slots", "meta"};
     return names[id];
 }
 
@@ -91,7 +95,7 @@ static uint64_t align(uint64_t offset)
 
 static void fill_header(const struct br_index *ix, const struct br_index_identity *id, struct br_ckpt_header *h)
 {
-    const struct br_segs *segs[BR_CKPT_SECTIONS] = {&ix->codes, &ix->links0, &ix->upper, &ix->slots, &ix->meta};
+    const struct br_segs *segs[BR_CKPT_SECTIONS] = {&ix->high, &ix->low, &ix->links0, &ix->upper, &ix->slots, &ix->meta};
     *h = (struct br_ckpt_header){.version = BR_CKPT_VERSION,
                                  .endian = BR_CKPT_ENDIAN,
                                  .generation = id->generation,
@@ -123,7 +127,7 @@ static void fill_header(const struct br_index *ix, const struct br_index_identit
 /* 0 or a negative errno. */
 static int write_all(const struct br_index *ix, const struct br_io *io, int fd, struct br_ckpt_header *h)
 {
-    const struct br_segs *segs[BR_CKPT_SECTIONS] = {&ix->codes, &ix->links0, &ix->upper, &ix->slots, &ix->meta};
+    const struct br_segs *segs[BR_CKPT_SECTIONS] = {&ix->high, &ix->low, &ix->links0, &ix->upper, &ix->slots, &ix->meta};
     /* Space is taken first: a full disk is found before anything is written. The padding between sections is what
      * the allocation left there, zeros. */
     int r = io->allocate(io->ctx, fd, 0, (int64_t)h->file_size);

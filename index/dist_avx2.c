@@ -1,18 +1,12 @@
 /* dist_avx2.c - the kernels for AVX2 and FMA; compiled with those flags, reached only on CPUs that have them.
  *
- * Bytes are widened to 16 bits and multiplied by vpmaddwd, which is exact. vpmaddubsw would save the widening but
- * saturates at 16 bits: two products of 255 * 127 already pass 32,767. */
-#include "dist_int.h"
+ * vpmaddubsw multiplies unsigned by signed bytes and adds pairs in 16 bits. It saturates, but not here: two products of
+ * 15 * 128 are 3,840, and the four of them that a block adds are 15,360. */
+#include "hnsw_int.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-static inline __m256i multiply_16(const uint8_t *code, const int8_t *query)
-{
-    __m256i c = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)code));
-    __m256i q = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)query));
-    return _mm256_madd_epi16(c, q);
-}
+#include <string.h>
 
 static inline int32_t sum_lanes(__m256i v)
 {
@@ -22,21 +16,33 @@ static inline int32_t sum_lanes(__m256i v)
     return _mm_cvtsi128_si32(s);
 }
 
-static void dots(const uint8_t *const *codes, size_t n, const int8_t *query, size_t len, int32_t *out)
+static inline int32_t dot_row(const uint8_t *row, const int8_t *query, size_t stride)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (i + BR_PREFETCH_CODES < n)
-            br_prefetch(codes[i + BR_PREFETCH_CODES], len);
-        const uint8_t *code = codes[i];
-        __m256i a = _mm256_setzero_si256(), b = a;
-        for (size_t j = 0; j < len; j += 64) {
-            a = _mm256_add_epi32(a, multiply_16(code + j, query + j));
-            b = _mm256_add_epi32(b, multiply_16(code + j + 16, query + j + 16));
-            a = _mm256_add_epi32(a, multiply_16(code + j + 32, query + j + 32));
-            b = _mm256_add_epi32(b, multiply_16(code + j + 48, query + j + 48));
-        }
-        out[i] = sum_lanes(_mm256_add_epi32(a, b));
+    const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1);
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t block = 0; block < stride; block += BR_PLANE_BLOCK) {
+        const int8_t *q = query + 2 * block;
+        __m256i a = _mm256_loadu_si256((const __m256i *)(row + block));
+        __m256i b = _mm256_loadu_si256((const __m256i *)(row + block + 32));
+        __m256i p0 = _mm256_maddubs_epi16(_mm256_and_si256(a, nibble), _mm256_loadu_si256((const __m256i *)q));
+        __m256i p1 = _mm256_maddubs_epi16(_mm256_and_si256(b, nibble), _mm256_loadu_si256((const __m256i *)(q + 32)));
+        __m256i p2 = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(a, 4), nibble),
+                                          _mm256_loadu_si256((const __m256i *)(q + 64)));
+        __m256i p3 = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(b, 4), nibble),
+                                          _mm256_loadu_si256((const __m256i *)(q + 96)));
+        __m256i p = _mm256_add_epi16(_mm256_add_epi16(p0, p1), _mm256_add_epi16(p2, p3));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(p, one));
     }
+    return sum_lanes(sum);
+}
+
+/* Makes room for one before list[0 .. n-1]. */
+static inline void walk_shift(struct br_cand *list, size_t n)
+{
+    for (; n >= 4; n -= 4)
+        _mm256_storeu_si256((__m256i *)(list + n - 3), _mm256_loadu_si256((const __m256i *)(list + n - 4)));
+    for (; n; n--)
+        list[n] = list[n - 1];
 }
 
 static float inner(const float *a, const float *b, size_t dim)
@@ -59,7 +65,11 @@ static float inner(const float *a, const float *b, size_t dim)
     return sum;
 }
 
-const struct br_kernels br_kernels_avx2 = {.name = "avx2", .dots = dots, .inner = inner};
+#include "walk_body.inc"
+
+const struct br_kernels br_kernels_avx2 = {
+    .name = "avx2", .dots = dots, .inner = inner, .encode_query = encode_query,
+    .walk = walk, .descend = descend};
 #else
 extern const int br_no_avx2_here;
 #endif

@@ -1,22 +1,33 @@
 /* dist_avx512vnni.c - the kernels for AVX-512 with VNNI; reached only on CPUs that have both.
  *
- * vpdpbusd multiplies unsigned by signed bytes and adds groups of four products to 32-bit lanes: the code is its
+ * vpdpbusd multiplies unsigned by signed bytes and adds groups of four products to 32-bit lanes: the nibbles are its
  * unsigned side, the query its signed one. vpdpbusds, its saturating twin, is never used. */
-#include "dist_int.h"
+#include "hnsw_int.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <string.h>
 
-static void dots(const uint8_t *const *codes, size_t n, const int8_t *query, size_t len, int32_t *out)
+static inline int32_t dot_row(const uint8_t *row, const int8_t *query, size_t stride)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (i + BR_PREFETCH_CODES < n)
-            br_prefetch(codes[i + BR_PREFETCH_CODES], len);
-        __m512i sum = _mm512_setzero_si512();
-        for (size_t j = 0; j < len; j += 64)
-            sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(codes[i] + j), _mm512_loadu_si512(query + j));
-        out[i] = _mm512_reduce_add_epi32(sum);
+    const __m512i nibble = _mm512_set1_epi8(15);
+    __m512i even = _mm512_setzero_si512(), odd = even;
+    for (size_t block = 0; block < stride; block += BR_PLANE_BLOCK) {
+        __m512i bytes = _mm512_loadu_si512(row + block);
+        even = _mm512_dpbusd_epi32(even, _mm512_and_si512(bytes, nibble), _mm512_loadu_si512(query + 2 * block));
+        odd = _mm512_dpbusd_epi32(odd, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble),
+                                  _mm512_loadu_si512(query + 2 * block + BR_PLANE_BLOCK));
     }
+    return _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
+}
+
+/* Makes room for one before list[0 .. n-1]. */
+static inline void walk_shift(struct br_cand *list, size_t n)
+{
+    for (; n >= 8; n -= 8)
+        _mm512_storeu_si512(list + n - 7, _mm512_loadu_si512(list + n - 8));
+    __mmask8 rest = (__mmask8)((1u << n) - 1);
+    _mm512_mask_storeu_epi64(list + 1, rest, _mm512_maskz_loadu_epi64(rest, list));
 }
 
 static float inner(const float *a, const float *b, size_t dim)
@@ -33,7 +44,11 @@ static float inner(const float *a, const float *b, size_t dim)
     return sum;
 }
 
-const struct br_kernels br_kernels_avx512vnni = {.name = "avx512vnni", .dots = dots, .inner = inner};
+#include "walk_body.inc"
+
+const struct br_kernels br_kernels_avx512vnni = {
+    .name = "avx512vnni", .dots = dots, .inner = inner, .encode_query = encode_query,
+    .walk = walk, .descend = descend};
 #else
 extern const int br_no_avx512vnni_here;
 #endif

@@ -3,25 +3,57 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* --- Segment tables. --- */
 
-static char *new_segment(const struct br_segs *s)
+#define HUGE_PAGE ((size_t)2 << 20)
+#define SLAB_MAX ((size_t)64 << 20)
+
+static bool grow_table(char ***table, size_t *alloc, size_t need)
 {
-    return aligned_alloc(64, ((size_t)BR_SEG_ROWS * s->stride + 63) / 64 * 64);
+    if (need <= *alloc)
+        return true;
+    size_t n = BR_MAX(need, *alloc * 2 + 8);
+    char **grown = realloc(*table, n * sizeof(*grown));
+    if (!grown)
+        return false;
+    *table = grown;
+    *alloc = n;
+    return true;
 }
 
-static bool grow_table(struct br_segs *s, size_t need)
+/* A walk reads rows here and there: with small pages, half its time is looking up where they are. So segments are cut
+ * from slabs that grow with the table, and the kernel is asked for large pages where a slab fills some. */
+static bool new_slab(struct br_segs *s, size_t segment)
 {
-    if (need <= s->alloc)
-        return true;
-    size_t alloc = BR_MAX(need, s->alloc * 2 + 8);
-    char **seg = realloc(s->seg, alloc * sizeof(*seg));
-    if (!seg)
+    size_t most = BR_MAX(SLAB_MAX / segment, (size_t)1), n = BR_MIN(BR_MAX(s->n / 2, (size_t)1), most);
+    if (!grow_table(&s->slab, &s->slab_alloc, s->n_slabs + 1))
         return false;
-    s->seg = seg;
-    s->alloc = alloc;
+    bool large = n * segment >= HUGE_PAGE;
+    if (large)
+        n = (n * segment + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE / segment;
+    size_t align = large ? HUGE_PAGE : 64, bytes = (n * segment + align - 1) / align * align;
+    char *slab = aligned_alloc(align, bytes);
+    if (!slab)
+        return false;
+    if (large)
+        (void)madvise(slab, bytes, MADV_HUGEPAGE); /* a wish */
+    s->slab[s->n_slabs++] = slab;
+    s->fresh = slab;
+    s->left = n;
     return true;
+}
+
+static char *new_segment(struct br_segs *s)
+{
+    size_t segment = ((size_t)BR_SEG_ROWS * s->stride + 63) / 64 * 64;
+    if (!s->left && !new_slab(s, segment))
+        return NULL;
+    char *seg = s->fresh;
+    s->fresh += segment;
+    s->left--;
+    return seg;
 }
 
 bool br_segs_reserve(struct br_segs *s, uint32_t n_rows)
@@ -29,7 +61,7 @@ bool br_segs_reserve(struct br_segs *s, uint32_t n_rows)
     size_t i = n_rows >> BR_SEG_SHIFT;
     if (i >= s->mapped && i < s->n)
         return true;
-    if (!grow_table(s, i + 1))
+    if (!grow_table(&s->seg, &s->alloc, i + 1))
         return false;
     char *fresh = new_segment(s);
     if (!fresh)
@@ -46,7 +78,7 @@ bool br_segs_reserve(struct br_segs *s, uint32_t n_rows)
 bool br_segs_map(struct br_segs *s, char *base, uint32_t n_rows)
 {
     size_t n = ((size_t)n_rows + BR_SEG_ROWS - 1) >> BR_SEG_SHIFT;
-    if (!grow_table(s, n))
+    if (!grow_table(&s->seg, &s->alloc, n))
         return false;
     for (size_t i = 0; i < n; i++)
         s->seg[i] = base + i * BR_SEG_ROWS * s->stride;
@@ -56,8 +88,9 @@ bool br_segs_map(struct br_segs *s, char *base, uint32_t n_rows)
 
 static void segs_free(struct br_segs *s)
 {
-    for (size_t i = s->mapped; i < s->n; i++)
-        free(s->seg[i]);
+    for (size_t i = 0; i < s->n_slabs; i++)
+        free(s->slab[i]);
+    free(s->slab);
     free(s->seg);
 }
 
@@ -83,7 +116,7 @@ enum br_rc br_index_alloc(const struct br_index_config *cfg, struct br_index **o
     ix->kernels = br_kernels();
     ix->exact_nodes = BR_EXACT_NODES;
     ix->exact_matches = BR_EXACT_MATCHES;
-    ix->codes.stride = ix->stride;
+    ix->high.stride = ix->low.stride = ix->stride;
     ix->links0.stride = ix->M0 * sizeof(uint32_t);
     ix->upper.stride = ix->M * sizeof(uint32_t);
     ix->slots.stride = sizeof(uint64_t);
@@ -101,14 +134,13 @@ void br_index_close(struct br_index *ix)
 {
     if (!ix)
         return;
-    segs_free(&ix->codes);
+    segs_free(&ix->high);
+    segs_free(&ix->low);
     segs_free(&ix->links0);
     segs_free(&ix->upper);
     segs_free(&ix->slots);
     segs_free(&ix->meta);
-    br_searcher_clear(&ix->build);
-    free(ix->links);
-    free(ix->other);
+    br_builders_free(ix);
     if (ix->map)
         ix->io->unmap(ix->io->ctx, ix->map, ix->map_size);
     free(ix);
@@ -128,7 +160,7 @@ uint64_t br_index_live(const struct br_index *ix)
 
 uint64_t br_index_bytes(const struct br_index *ix)
 {
-    uint64_t per_node = ix->codes.stride + ix->links0.stride + ix->slots.stride + ix->meta.stride;
+    uint64_t per_node = ix->high.stride + ix->low.stride + ix->links0.stride + ix->slots.stride + ix->meta.stride;
     return ix->count * per_node + (uint64_t)ix->upper_count * ix->upper.stride;
 }
 
@@ -190,8 +222,9 @@ void br_index_erase_dead(struct br_index *ix)
         struct br_node_meta *m = br_meta(ix, node);
         if (!(m->flags & BR_NODE_DEAD) || br_node_erased(m))
             continue;
-        memset(br_code(ix, node), 128, ix->stride); /* a component of 0 is stored as 128 */
+        br_quant_zero(br_high(ix, node), br_low(ix, node), ix->stride);
         m->residual = 0;
+        m->high_residual = 0;
         m->sum = 0;
         m->sum2 = 0;
         ix->changed = true;

@@ -56,17 +56,17 @@ static void check_links(const struct br_index *ix, uint32_t node, uint32_t level
 static void check_sums(const struct br_index *ix, uint32_t node, struct br_index_report *r)
 {
     const struct br_node_meta *m = br_meta(ix, node);
-    const uint8_t *code = br_code(ix, node);
+    int8_t code[2 * BR_DIM_MAX];
     int32_t sum = 0;
     uint32_t sum2 = 0;
-    for (size_t i = 0; i < ix->stride; i++) {
-        int32_t t = code[i] - 128;
-        sum += t;
-        sum2 += (uint32_t)(t * t);
+    br_quant_to_signed(br_high(ix, node), br_low(ix, node), ix->stride, code);
+    for (size_t i = 0; i < 2 * ix->stride; i++) {
+        sum += code[i];
+        sum2 += (uint32_t)(code[i] * code[i]);
     }
     if (sum != m->sum || sum2 != m->sum2)
         problem(r, "node %u: its code does not match its sums", node);
-    if (!isfinite(m->residual) || m->residual < 0)
+    if (!isfinite(m->residual) || m->residual < 0 || !isfinite(m->high_residual) || m->high_residual < 0)
         problem(r, "node %u: impossible residual", node);
 }
 

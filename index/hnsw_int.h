@@ -22,7 +22,7 @@
 #define BR_LEVEL_MAX 15
 #define BR_LINKS_MAX (2 * BR_HNSW_M_MAX)
 #define BR_EXACT_NODES 20000u   /* up to so many nodes a scan of the codes beats the graph */
-#define BR_EXACT_MATCHES 10000u /* the same for what a filter leaves */
+#define BR_EXACT_MATCHES 5000u /* the same for what a filter leaves */
 
 #define BR_NODE_DEAD 1u
 #define BR_IN_LINKS_MANY UINT16_MAX
@@ -35,9 +35,10 @@ struct br_node_meta {
     uint32_t upper; /* first of `level` upper link records, levels 1, 2, ... */
     uint8_t level;
     uint8_t flags;
-    uint16_t in_links; /* level-0 links to this node; stays at BR_IN_LINKS_MANY once there */
+    uint16_t in_links;   /* level-0 links to this node; stays at BR_IN_LINKS_MANY once there */
+    float high_residual; /* see quant_int.h */
 };
-_Static_assert(sizeof(struct br_node_meta) == 20, "table in ckpt_write.c");
+_Static_assert(sizeof(struct br_node_meta) == 24, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, residual) == 0, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, sum) == 4, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, sum2) == 8, "table in ckpt_write.c");
@@ -45,23 +46,33 @@ _Static_assert(offsetof(struct br_node_meta, upper) == 12, "table in ckpt_write.
 _Static_assert(offsetof(struct br_node_meta, level) == 16, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, flags) == 17, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_node_meta, in_links) == 18, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_node_meta, high_residual) == 20, "table in ckpt_write.c");
 
 struct br_segs {
     char **seg;
     size_t n, alloc; /* segments */
     size_t mapped;   /* the first so many are borrowed from the map */
     size_t stride;   /* bytes a row */
+    char **slab;     /* owned; heap segments are cut from these, of more and more segments */
+    size_t n_slabs, slab_alloc;
+    char *fresh;  /* segments of the last slab not in use yet: the next one */
+    size_t left;  /* and how many there are */
 };
 
-/* Search pool entry: smaller d is nearer. */
+/* Search pool entry: smaller d is nearer, then the smaller id. As it lies in memory it is one number. */
 struct br_cand {
-    int32_t d;
     uint32_t id; /* BR_CAND_EXPANDED is its mark */
+    int32_t d;   /* minus the dot of the high plane */
 };
 #define BR_CAND_EXPANDED UINT32_C(0x80000000)
+static inline int64_t br_cand_key(struct br_cand c)
+{
+    return (int64_t)((uint64_t)(uint32_t)c.d << 32 | c.id);
+}
 
 struct br_bound {
-    float most; /* an upper bound of the exact similarity */
+    float most;   /* an upper bound of the exact similarity */
+    float likely; /* four standard deviations above what it is likely to be; no more than most */
     uint32_t node;
 };
 
@@ -72,8 +83,9 @@ struct br_searcher {
     struct br_cand *passed; /* sorted; evaluated nodes that pass the filter */
     size_t passed_n, passed_cap, passed_alloc;
     uint64_t *visited; /* one bit a node */
-    uint32_t *touched; /* words of visited that are not 0 */
-    size_t touched_n, visited_words;
+    size_t visited_words;
+    uint32_t *seen; /* the nodes whose bit is set, in the order they were met */
+    size_t seen_n;
     int8_t *query; /* encoded; 64-byte aligned */
     size_t query_alloc;
     struct br_bound *bounds;
@@ -91,21 +103,37 @@ struct br_link {
     bool kept;
 };
 
+/* Memory of one adding thread. */
+struct br_builder {
+    struct br_searcher s;
+    struct br_link *links;
+    size_t links_alloc;
+    int8_t *other; /* the signed code of a neighbour; 64-byte aligned */
+};
+
+/* A link back that a new node asks for: a link `from` its neighbour to it. */
+struct br_edge {
+    uint8_t level, rank; /* rank: place of the neighbour in the new node's own record */
+    uint32_t from, to;
+    uint32_t dropped; /* what lost its link for it, perhaps itself; BR_NO_LINK: nothing */
+};
+
 struct br_index {
     uint32_t dim, M, M0, ef_construction;
     uint64_t seed;
     float scale;
-    size_t stride; /* bytes a code */
+    size_t stride; /* bytes a row of a plane */
     uint32_t count, live;
     uint64_t slot_end;
     uint32_t entry, max_level;
     uint32_t upper_count;
-    struct br_segs codes, links0, upper, slots, meta;
+    struct br_segs high, low, links0, upper, slots, meta;
     const struct br_kernels *kernels;
 
-    struct br_searcher build; /* scratch of br_index_add */
-    struct br_link *links;    /* the same */
-    int8_t *other; /* the same: the signed code of a neighbour */
+    struct br_builder *builders; /* scratch of adding, one a thread */
+    unsigned n_builders;
+    struct br_edge *edges; /* the same: links back of a batch */
+    size_t edges_alloc;
 
     uint32_t exact_nodes, exact_matches; /* thresholds; tests lower them to force the graph */
 
@@ -119,9 +147,13 @@ static inline void *br_seg_row(const struct br_segs *s, uint32_t row)
 {
     return s->seg[row >> BR_SEG_SHIFT] + (size_t)(row & (BR_SEG_ROWS - 1)) * s->stride;
 }
-static inline uint8_t *br_code(const struct br_index *ix, uint32_t node)
+static inline uint8_t *br_high(const struct br_index *ix, uint32_t node)
 {
-    return br_seg_row(&ix->codes, node);
+    return br_seg_row(&ix->high, node);
+}
+static inline uint8_t *br_low(const struct br_index *ix, uint32_t node)
+{
+    return br_seg_row(&ix->low, node);
 }
 static inline struct br_node_meta *br_meta(const struct br_index *ix, uint32_t node)
 {
@@ -160,18 +192,36 @@ BR_MUST_USE bool br_segs_map(struct br_segs *s, char *base, uint32_t n_rows);
 uint32_t br_node_lower_bound(const struct br_index *ix, uint64_t slot);
 uint32_t br_node_level(uint64_t seed, uint32_t node, uint32_t M);
 
+/* hnsw_select.c */
+/* Squared distance of two quantised vectors, given b's signed code and its dot with a's high plane. */
+int64_t br_link_distance(const struct br_index *ix, uint32_t a, const struct br_node_meta *b, const int8_t *b_code,
+                         int32_t high_dot);
+uint32_t br_link_tie(uint32_t node, uint32_t other);
+void br_sort_links(struct br_link *links, size_t n);
+/* Chooses up to max of the sorted candidates, marks them and writes them to record, which has room for cap. */
+void br_select_links(const struct br_index *ix, struct br_builder *w, struct br_link *candidates, size_t n, uint32_t max,
+                     uint32_t cap, uint32_t *record);
+
+/* hnsw_insert.c */
+void br_builders_free(struct br_index *ix);
+
 /* hnsw_layer.c */
+/* query: bytes of an encoded one. */
 BR_MUST_USE bool br_searcher_fit(struct br_searcher *s, uint32_t nodes, size_t pool, size_t passed, size_t query);
 void br_searcher_clear(struct br_searcher *s); /* frees what it owns */
+void br_searcher_forget(struct br_searcher *s); /* nothing is visited */
 
 /* Which evaluated nodes are answers. NULL instead of a filter: the pool is the answer. */
 struct br_filter {
     const struct br_bitmap *allow; /* NULL: all */
     uint32_t node_end;             /* nodes from here on have no row */
 };
-bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node);
-void br_search_layer(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
-                     const struct br_filter *filter);
-uint32_t br_descend(const struct br_index *ix, struct br_searcher *s, uint32_t to_level);
+static inline bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node)
+{
+    return node < f->node_end && (!f->allow || br_bitmap_test(f->allow, *br_node_slot(ix, node))) &&
+           !(br_meta(ix, node)->flags & BR_NODE_DEAD);
+}
+/* c . t for nodes of which dot is that of the high plane; nodes' low rows are read. */
+void br_full_dots(const struct br_index *ix, const int8_t *query, const struct br_cand *cands, size_t n, int32_t *out);
 
 #endif

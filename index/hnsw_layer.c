@@ -1,13 +1,10 @@
-/* hnsw_layer.c - the beam search within one level: the inner loop of both insertion and search.
- *
- * Distances are integers of byte codes. The beam is one sorted array with a cursor at the nearest entry not yet
- * expanded. A node is expanded in two loops: the first collects its unvisited neighbours, the second computes their
- * distances with the codes prefetched some places ahead, since a code is read from memory more slowly than it is
- * multiplied. */
+/* hnsw_layer.c - the memory of a searching thread, and what walks leave to do: the other half of a dot. */
 #include "hnsw_int.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define CLEAR_WHOLE 4096 /* words of the visited set that are cleared faster at once than one by one */
 
 /* --- Scratch memory. --- */
 
@@ -31,19 +28,29 @@ static bool grow_visited(struct br_searcher *s, uint32_t nodes)
         return true;
     need += need / 4;
     uint64_t *visited = calloc(need, sizeof(*visited));
-    uint32_t *touched = malloc(need * sizeof(*touched));
-    if (!visited || !touched) {
+    uint32_t *seen = malloc((need * 64 + 1) * sizeof(*seen)); /* a walk writes one past what it has seen */
+    if (!visited || !seen) {
         free(visited);
-        free(touched);
+        free(seen);
         return false;
     }
     free(s->visited);
-    free(s->touched);
+    free(s->seen);
     s->visited = visited;
-    s->touched = touched;
-    s->touched_n = 0;
+    s->seen = seen;
+    s->seen_n = 0;
     s->visited_words = need;
     return true;
+}
+
+void br_searcher_forget(struct br_searcher *s)
+{
+    if (s->visited_words <= CLEAR_WHOLE)
+        memset(s->visited, 0, s->visited_words * sizeof(*s->visited));
+    else
+        for (size_t i = 0; i < s->seen_n; i++)
+            s->visited[s->seen[i] / 64] = 0;
+    s->seen_n = 0;
 }
 
 bool br_searcher_fit(struct br_searcher *s, uint32_t nodes, size_t pool, size_t passed, size_t query)
@@ -65,7 +72,7 @@ void br_searcher_clear(struct br_searcher *s)
     free(s->pool);
     free(s->passed);
     free(s->visited);
-    free(s->touched);
+    free(s->seen);
     free(s->query);
     free(s->bounds);
     free(s->hits);
@@ -86,126 +93,18 @@ void br_searcher_free(struct br_searcher *s)
     free(s);
 }
 
-/* --- The beam. --- */
+/* --- The other half. --- */
 
-static void forget_visited(struct br_searcher *s)
+void br_full_dots(const struct br_index *ix, const int8_t *query, const struct br_cand *cands, size_t n, int32_t *out)
 {
-    while (s->touched_n)
-        s->visited[s->touched[--s->touched_n]] = 0;
-}
-
-static bool visit(struct br_searcher *s, uint32_t node)
-{
-    uint64_t *word = &s->visited[node / 64], bit = UINT64_C(1) << node % 64;
-    if (*word & bit)
-        return false;
-    if (!*word)
-        s->touched[s->touched_n++] = node / 64;
-    *word |= bit;
-    return true;
-}
-
-/* Inserts into a sorted list that keeps the cap nearest; the caller has checked that the entry belongs. */
-static size_t insert_sorted(struct br_cand *list, size_t *n, size_t cap, struct br_cand c)
-{
-    size_t low = 0, high = *n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (list[middle].d <= c.d)
-            low = middle + 1;
-        else
-            high = middle;
+    enum { BATCH = 64 };
+    const uint8_t *rows[BATCH];
+    for (size_t first = 0; first < n; first += BATCH) {
+        size_t m = BR_MIN(n - first, (size_t)BATCH);
+        for (size_t i = 0; i < m; i++)
+            rows[i] = br_low(ix, cands[first + i].id & ~BR_CAND_EXPANDED);
+        ix->kernels->dots(rows, m, query, ix->stride, out + first);
+        for (size_t i = first; i < first + m; i++)
+            out[i] += 16 * -cands[i].d;
     }
-    if (*n < cap)
-        (*n)++;
-    memmove(list + low + 1, list + low, (*n - low - 1) * sizeof(*list));
-    list[low] = c;
-    return low;
-}
-
-bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node)
-{
-    return node < f->node_end && (!f->allow || br_bitmap_test(f->allow, *br_node_slot(ix, node))) &&
-           !(br_meta(ix, node)->flags & BR_NODE_DEAD);
-}
-
-static void offer_passed(const struct br_index *ix, struct br_searcher *s, const struct br_filter *f, struct br_cand c)
-{
-    /* The distance first: most nodes fail it, and the filter's data are not in cache. */
-    if (s->passed_n == s->passed_cap && c.d >= s->passed[s->passed_n - 1].d)
-        return;
-    if (br_node_passes(ix, f, c.id))
-        insert_sorted(s->passed, &s->passed_n, s->passed_cap, c);
-}
-
-/* First loop: the unvisited neighbours of a node. */
-static size_t gather(const struct br_index *ix, struct br_searcher *s, uint32_t node, uint32_t level, uint32_t *ids,
-                     const uint8_t **codes)
-{
-    uint32_t cap;
-    const uint32_t *links = br_node_links(ix, node, level, &cap);
-    size_t n = 0;
-    for (uint32_t i = 0; links && i < cap && links[i] != BR_NO_LINK; i++) {
-        if (links[i] >= ix->count || !visit(s, links[i]))
-            continue;
-        ids[n] = links[i];
-        codes[n] = br_code(ix, links[i]);
-        if (n < BR_PREFETCH_CODES)
-            br_prefetch(codes[n], ix->stride);
-        n++;
-    }
-    return n;
-}
-
-/* SEARCH-LAYER, the paper's algorithm 2: the ef nearest to s->query at a level, into s->pool. With a filter, every
- * evaluated node that passes it is also offered to s->passed, which the caller has emptied. */
-void br_search_layer(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
-                     const struct br_filter *filter)
-{
-    uint32_t ids[BR_LINKS_MAX];
-    const uint8_t *codes[BR_LINKS_MAX];
-    int32_t dots[BR_LINKS_MAX];
-
-    forget_visited(s);
-    visit(s, entry);
-    codes[0] = br_code(ix, entry);
-    ix->kernels->dots(codes, 1, s->query, ix->stride, dots);
-    struct br_cand *pool = s->pool;
-    pool[0] = (struct br_cand){-dots[0], entry};
-    s->pool_n = 1;
-    if (filter)
-        offer_passed(ix, s, filter, pool[0]);
-
-    for (size_t cursor = 0; cursor < s->pool_n;) {
-        if (pool[cursor].id & BR_CAND_EXPANDED) {
-            cursor++;
-            continue;
-        }
-        uint32_t node = pool[cursor].id;
-        pool[cursor].id |= BR_CAND_EXPANDED;
-        size_t n = gather(ix, s, node, level, ids, codes);
-        ix->kernels->dots(codes, n, s->query, ix->stride, dots);
-        for (size_t i = 0; i < n; i++) {
-            struct br_cand c = {-dots[i], ids[i]};
-            if (filter)
-                offer_passed(ix, s, filter, c);
-            if (s->pool_n == ef && c.d >= pool[ef - 1].d)
-                continue;
-            if (level == 0)
-                br_prefetch(br_seg_row(&ix->links0, c.id), ix->links0.stride);
-            size_t at = insert_sorted(pool, &s->pool_n, ef, c);
-            cursor = BR_MIN(cursor, at);
-        }
-    }
-}
-
-/* From the entry point to the nearest node found above to_level: a beam of one. */
-uint32_t br_descend(const struct br_index *ix, struct br_searcher *s, uint32_t to_level)
-{
-    uint32_t node = ix->entry;
-    for (uint32_t level = ix->max_level; level > to_level; level--) {
-        br_search_layer(ix, s, node, level, 1, NULL);
-        node = s->pool[0].id & ~BR_CAND_EXPANDED;
-    }
-    return node;
 }

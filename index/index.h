@@ -93,8 +93,17 @@ uint64_t br_index_slot_end(const struct br_index *ix); /* one past the highest s
 /* Inserts a vector under a slot that is not in the index. Slots are added in increasing order. On failure
  * (no memory) nothing changed. */
 BR_MUST_USE enum br_rc br_index_add(struct br_index *ix, uint64_t slot, const float *vector, struct br_err *err);
+/* The same for many slots at once, in increasing order, their vectors in rows. Up to `threads` threads share the work;
+ * the graph does not depend on how many they are. Slots are added in batches; when one fails, those before it are in. */
+BR_MUST_USE enum br_rc br_index_add_many(struct br_index *ix, const struct br_rows *rows, const uint64_t *slots,
+                                         size_t n, unsigned threads, struct br_err *err);
 /* Marks a slot as dead: never returned again, still routed through. An unknown slot is ignored. */
 void br_index_remove(struct br_index *ix, uint64_t slot);
+/* Is so much of the graph dead that searches pay for it: more nodes than are alive? */
+bool br_index_is_worn(const struct br_index *ix);
+/* A new graph of the live slots alone, under the same configuration. rows as they were added. */
+BR_MUST_USE enum br_rc br_index_renew(const struct br_index *ix, const struct br_rows *rows, unsigned threads,
+                                      struct br_index **out, struct br_err *err);
 /* Puts the zero vector in place of the code of every dead node, so that a checkpoint holds nothing of it. Such a node is still routed
  * through, but new nodes link to it only where nothing else is near. */
 void br_index_erase_dead(struct br_index *ix);

@@ -1,5 +1,5 @@
 /* t_index_checkpoint.c - a checkpoint reopened answers as the graph did and can be extended without touching the
- * file; equal inserts give equal bytes; a write that fails at any call leaves the earlier file as it was. */
+ * file; equal inserts give equal bytes, on any number of threads; a write that fails at any call leaves the earlier file as it was. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -130,6 +130,26 @@ static void test_extended(void **state)
     br_index_close(whole);
 }
 
+/* In batches, by any number of threads: the same bytes; and a sound graph. */
+static void test_threads(void **state)
+{
+    (void)state;
+    uint64_t slots[N];
+    struct br_err err = {0};
+    for (uint64_t i = 0; i < N; i++)
+        slots[i] = i;
+    for (unsigned threads = 1; threads <= 7; threads += 3) {
+        struct br_index *ix = t_new_index(DIM, 60);
+        t_ok(br_index_add_many(ix, &rows, slots, N, threads, &err), &err);
+        check_valid(ix);
+        save(ix, threads == 1 ? path : other);
+        assert_true(threads == 1 || same_bytes(path, other));
+        assert_int_equal(br_index_add_many(ix, &rows, slots, 1, threads, &err), BR_E_USAGE);
+        err = (struct br_err){0};
+        br_index_close(ix);
+    }
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -228,7 +248,7 @@ int main(void)
     snprintf(path, sizeof(path), "%s/graph.1", dir);
     snprintf(other, sizeof(other), "%s/graph.2", dir);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reopens),     cmocka_unit_test(test_extended), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_reopens),     cmocka_unit_test(test_extended), cmocka_unit_test(test_threads), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_write_fails), cmocka_unit_test(test_missing),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,9 +74,10 @@ static void erased_among(uint64_t first, uint64_t every)
     assert_true(r_erased >= 0.95 && r_erased >= r_dead - 0.02);
     assert_true(to_erased * 200 < links);
     for (uint32_t node = 0; node < first; node += (uint32_t)every) {
-        const uint8_t *code = br_code(erased, node);
-        for (size_t i = 0; i < erased->stride; i++)
-            assert_int_equal(code[i], 128);
+        int8_t code[2 * DIM];
+        br_quant_to_signed(br_high(erased, node), br_low(erased, node), erased->stride, code);
+        for (size_t i = 0; i < 2 * erased->stride; i++)
+            assert_int_equal(code[i], 0);
     }
     br_index_close(dead);
     br_index_close(erased);

@@ -1,21 +1,36 @@
-/* t_index_kernels_agree.c - every kernel that this CPU runs gives the scalar kernel's integers, extreme bytes
- * included, and its inner product up to rounding. */
+/* t_index_kernels_agree.c - every kernel that this CPU runs gives the scalar kernel's integers at every dimension, at odd
+ * addresses and with extreme bytes too, its inner product up to rounding, and the same walk: the same beam, the same
+ * descent. The two planes of a code hold all of it. */
 #include "t_index_data.h"
 
 #define N 5
+#define DIM_END 2048
+#define STRIDE_END (DIM_END / 2)
 
-static uint8_t codes[N][1024] __attribute__((aligned(64)));
-static int8_t query[1024] __attribute__((aligned(64)));
+static uint8_t planes[N][STRIDE_END + 3] __attribute__((aligned(64)));
+static int8_t query[2 * STRIDE_END] __attribute__((aligned(64)));
 
-static void compare(const struct br_kernels *k, size_t len)
+static void compare(const struct br_kernels *k, size_t stride, size_t shift)
 {
     const uint8_t *rows[N];
     int32_t expected[N], got[N];
     for (int i = 0; i < N; i++)
-        rows[i] = codes[i];
-    br_kernels_scalar.dots(rows, N, query, len, expected);
-    k->dots(rows, N, query, len, got);
+        rows[i] = planes[i] + shift;
+    br_kernels_scalar.dots(rows, N, query, stride, expected);
+    k->dots(rows, N, query, stride, got);
     assert_memory_equal(expected, got, sizeof(got));
+}
+
+static void compare_inner(const struct br_kernels *k, uint32_t dim, uint64_t *state)
+{
+    static float a[DIM_END + 1], b[DIM_END];
+    double exact = 0;
+    for (uint32_t j = 0; j < dim; j++) {
+        a[j + 1] = t_normal(state);
+        b[j] = t_normal(state);
+        exact += (double)a[j + 1] * (double)b[j];
+    }
+    assert_true(fabs(exact - (double)k->inner(a + 1, b, dim)) <= 1e-4 * sqrt(dim));
 }
 
 static void check_kernel(const char *name)
@@ -26,62 +41,130 @@ static void check_kernel(const char *name)
         return;
     }
     uint64_t state = 3;
-    for (uint32_t dim = 1; dim <= 1024; dim++) {
-        size_t len = br_quant_stride(dim);
+    for (uint32_t dim = 1; dim <= DIM_END; dim++) {
+        size_t stride = br_quant_stride(dim);
         for (int i = 0; i < N; i++)
-            for (size_t j = 0; j < len; j++)
-                codes[i][j] = j < dim ? (uint8_t)t_random(&state) : 128;
-        for (size_t j = 0; j < len; j++)
+            for (size_t j = 0; j < stride; j++)
+                planes[i][j] = (uint8_t)t_random(&state);
+        for (size_t j = 0; j < 2 * stride; j++)
             query[j] = j < dim ? (int8_t)t_random(&state) : 0;
-        compare(k, len);
-        float a[1025], b[1025];
-        for (uint32_t j = 0; j < dim; j++) {
-            a[j + 1] = t_normal(&state);
-            b[j] = t_normal(&state);
-        }
-        float expected = br_kernels_scalar.inner(a + 1, b, dim), got = k->inner(a + 1, b, dim);
-        assert_true(fabsf(expected - got) <= 1e-4f);
+        compare(k, stride, dim % 3);
+        compare_inner(k, dim, &state);
     }
-    memset(codes, 255, sizeof(codes)); /* where 16-bit saturation would show */
+    memset(planes, 255, sizeof(planes)); /* where 16-bit saturation would show */
     memset(query, 127, sizeof(query));
-    compare(k, 1024);
+    compare(k, STRIDE_END, 0);
     memset(query, 0x80, sizeof(query));
-    compare(k, 1024);
+    compare(k, STRIDE_END, 0);
+}
+
+/* Graphs whose rows have every length that has code of its own, and one that has not. */
+static void check_walk(const char *name)
+{
+    static const uint32_t dims[] = {30, 128, 250, 384, 500, 768, 1024, 1100};
+    const struct br_kernels *k = br_kernels_named(name);
+    for (size_t i = 0; k && i < BR_COUNT(dims); i++) {
+        uint32_t dim = dims[i];
+        float *base = t_clustered(400, dim, 1);
+        struct br_rows rows = {base, dim, 400};
+        struct br_index *ix = t_new_index(dim, 40);
+        struct br_searcher *s[2] = {t_searcher(), t_searcher()};
+        t_add_range(ix, &rows, 0, 400);
+        for (size_t q = 0; q < 20; q++) {
+            uint32_t entry[2];
+            for (int j = 0; j < 2; j++) {
+                const struct br_kernels *kernels = j ? k : &br_kernels_scalar;
+                assert_true(br_searcher_fit(s[j], 400, 50, 0, 2 * ix->stride));
+                assert_true(br_quant_encode_query(base + q * 17 * dim, dim, s[j]->query));
+                entry[j] = kernels->descend(ix, s[j], 0);
+                kernels->walk(ix, s[j], entry[j], 0, 50, NULL);
+            }
+            assert_int_equal(entry[0], entry[1]);
+            assert_int_equal(s[0]->pool_n, 50);
+            assert_memory_equal(s[0]->pool, s[1]->pool, 50 * sizeof(*s[0]->pool));
+        }
+        br_searcher_free(s[0]);
+        br_searcher_free(s[1]);
+        br_index_close(ix);
+        free(base);
+    }
 }
 
 static void test_avx2(void **state)
 {
     (void)state;
     check_kernel("avx2");
+    check_walk("avx2");
 }
 
 static void test_avx512vnni(void **state)
 {
     (void)state;
     check_kernel("avx512vnni");
+    check_walk("avx512vnni");
 }
 
 static void test_scalar_equals_arithmetic(void **state)
 {
     (void)state;
-    const uint8_t *rows[N] = {codes[0], codes[0], codes[0], codes[0], codes[0]};
-    int32_t got[N];
-    memset(codes, 0, sizeof(codes));
+    const uint8_t *rows[1] = {planes[0]};
+    int32_t got;
+    memset(planes, 0, sizeof(planes));
     memset(query, 0, sizeof(query));
-    codes[0][0] = 255;
-    codes[0][63] = 3;
-    query[0] = -128;
-    query[63] = 7;
-    br_kernels_scalar.dots(rows, N, query, 64, got);
-    for (int i = 0; i < N; i++)
-        assert_int_equal(got[i], 255 * -128 + 21);
+    planes[0][0] = 0xf3;
+    planes[0][63] = 0x92;
+    query[0] = -128;  /* by 3 */
+    query[64] = 5;    /* by 15 */
+    query[63] = 7;    /* by 2 */
+    query[127] = -11; /* by 9 */
+    br_kernels_scalar.dots(rows, 1, query, 64, &got);
+    assert_int_equal(got, -128 * 3 + 5 * 15 + 7 * 2 - 11 * 9);
     assert_null(br_kernels_named("fast"));
+}
+
+/* What encoding writes to two planes is the component times the scale, rounded; and 16 times the one and the other make the product. */
+static void test_planes_hold_the_code(void **state)
+{
+    (void)state;
+    uint64_t random = 4;
+    for (uint32_t dim = 1; dim <= 700; dim += 1 + dim / 40) {
+        static float x[700];
+        static uint8_t high[384], low[384];
+        static int8_t t[768];
+        struct br_quant_sums sums;
+        const uint8_t *rows[2] = {high, low};
+        int32_t dots[2], expected = 0, sum = 0;
+        for (uint32_t i = 0; i < dim; i++)
+            x[i] = t_normal(&random);
+        t_unit(x, dim);
+        size_t stride = br_quant_stride(dim);
+        float scale = br_quant_scale(dim);
+        assert_true(br_quant_encode(x, dim, scale, high, low, &sums));
+        br_quant_to_signed(high, low, stride, t);
+        for (uint32_t i = 0; i < 2 * stride; i++) {
+            float v = i < dim ? x[i] * scale : 0;
+            assert_true(fabsf(fmaxf(fminf(v, 127), -127) - t[i]) <= 0.501f);
+            query[i] = i < dim ? (int8_t)t_random(&random) : 0;
+            expected += (t[i] + 128) * query[i];
+            sum += t[i];
+        }
+        br_kernels_scalar.dots(rows, 2, query, stride, dots);
+        assert_int_equal(16 * dots[0] + dots[1], expected);
+        assert_int_equal(sums.sum, sum);
+        x[dim / 2] = INFINITY;
+        assert_false(br_quant_encode(x, dim, scale, high, low, &sums));
+        assert_false(br_quant_encode_query(x, dim, query));
+        x[dim / 2] = NAN;
+        assert_false(br_quant_encode(x, dim, scale, high, low, &sums));
+        assert_false(br_quant_encode_query(x, dim, query));
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scalar_equals_arithmetic),
+        cmocka_unit_test(test_planes_hold_the_code),
         cmocka_unit_test(test_avx2),
         cmocka_unit_test(test_avx512vnni),
     };

@@ -257,7 +257,7 @@ static const struct {
     {"ingest", {"base/"}},
     {"engine", {"base/", "index.h", "embed/embed.h"}}, /* and what storage and ingest make public: below */
     {"engine/embed", {"base/", "embed/"}},
-    {"engine/cli", {"base/", "backread.h", "commands.def", "options.def"}},
+    {"engine/cli", {"bench_ann.h", "base/", "backread.h", "commands.def", "options.def"}},
 };
 /* Libraries by who may use them. */
 static const struct {
