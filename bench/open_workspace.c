@@ -29,7 +29,7 @@
 #define BATCH 1024
 #define WORDS_MAX 20000
 #define DIM_MAX 1024
-#define USERS 1200 /* rows that fill the write-ahead log */
+#define USERS 2500 /* rows that fill the write-ahead log */
 
 static char home[3000], dir[4000];
 
@@ -406,6 +406,7 @@ int main(int argc, char **argv)
     if (n_rounds < 1 || n_rounds > 100 || snprintf(home, sizeof home, "%s/home", argv[1]) >= (int)sizeof home)
         die("bad arguments", NULL);
     snprintf(dir, sizeof dir, "%s/workspaces/" WORKSPACE, home);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     make(n);
     rounds("current", 0, n_rounds, 100);
     rounds("tail", br_graph_tail_max(n), n_rounds, 2000);
