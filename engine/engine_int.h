@@ -31,7 +31,9 @@ struct br_graph {
     struct br_index *index; /* owned; NULL: none yet */
     uint64_t applied_seq;   /* journal rows the index includes */
     uint64_t slot_end;      /* slots below are in the index (or dead, or gaps); the tail starts here */
-    char ckpt_file[64];     /* the checkpoint it was opened from, "" none */
+    char ckpt_file[64];     /* the checkpoint it was opened from or written to last, "" none */
+    uint64_t ckpt_end;      /* slot_end of that checkpoint: where the tail starts for others */
+    uint64_t tail_max;      /* 0: br_graph_tail_max; tests set it after the open */
 };
 
 struct br_workspace {
@@ -91,6 +93,10 @@ void br_graph_close(struct br_graph *g);
 BR_MUST_USE enum br_rc br_graph_follow(struct br_graph *g, struct br_store *s, struct br_err *err);
 /* Writes a checkpoint when the graph has moved since the last one, and points the store at it. */
 BR_MUST_USE enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struct br_store *s, struct br_err *err);
+/* How many slots other processes may find in the tail before a writer makes a checkpoint; slots: all there are. */
+uint64_t br_graph_tail_max(uint64_t slots);
+/* Follows, and checkpoints when the tail that others see has grown past br_graph_tail_max. For a writer, after each commit. */
+BR_MUST_USE enum br_rc br_graph_keep_up(struct br_graph *g, const struct br_io *io, struct br_store *s, struct br_err *err);
 /* For a reader: reopens the checkpoint if the store points at another one. */
 void br_graph_refresh(struct br_graph *g, const struct br_io *io, struct br_store *s, const struct br_store_info *info);
 

@@ -10,6 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A scan of so many vectors takes a few milliseconds, and a writer that was killed has so many to insert again. A share of the whole, so that
+ * all checkpoints of a long import together are a small multiple of its last one. */
+#define TAIL_MIN 50000
+#define TAIL_SHARE 16
+
 void br_graph_close(struct br_graph *g)
 {
     br_index_close(g->index);
@@ -32,7 +37,7 @@ static enum br_rc open_checkpoint(struct br_graph *g, const struct br_io *io, st
         BR_TRY(br_fail(err, BR_E_CORRUPT, "%s belongs to another store or state", path));
     g->index = index;
     g->applied_seq = info->ckpt_seq;
-    g->slot_end = br_index_slot_end(index);
+    g->slot_end = g->ckpt_end = br_index_slot_end(index);
     snprintf(g->ckpt_file, sizeof g->ckpt_file, "%s", info->ckpt_file);
     return BR_OK;
 err:
@@ -181,7 +186,24 @@ enum br_rc br_graph_checkpoint(struct br_graph *g, const struct br_io *io, struc
     BR_TRY(br_index_checkpoint(g->index, io, path, &id, err));
     BR_TRY(br_store_set_checkpoint(s, file, g->applied_seq, err));
     snprintf(g->ckpt_file, sizeof g->ckpt_file, "%s", file);
+    g->ckpt_end = g->slot_end;
     return BR_OK;
+err:
+    return rc;
+}
+
+uint64_t br_graph_tail_max(uint64_t slots)
+{
+    return BR_MAX((uint64_t)TAIL_MIN, slots / TAIL_SHARE);
+}
+
+enum br_rc br_graph_keep_up(struct br_graph *g, const struct br_io *io, struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc;
+    BR_TRY(br_graph_follow(g, s, err));
+    uint64_t most = g->tail_max ? g->tail_max : br_graph_tail_max(g->slot_end);
+    if (g->slot_end - g->ckpt_end > most)
+        BR_TRY(br_graph_checkpoint(g, io, s, err));
 err:
     return rc;
 }

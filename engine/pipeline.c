@@ -295,7 +295,7 @@ static enum br_rc apply_batch(struct br_pipeline *p, struct br_batch *b, struct 
         return BR_OK;
     BR_TRY(br_store_commit(p->cfg.writer, &seq, err));
     if (p->cfg.graph)
-        BR_TRY(br_graph_follow(p->cfg.graph, p->cfg.writer, err));
+        BR_TRY(br_graph_keep_up(p->cfg.graph, p->cfg.home->io, p->cfg.writer, err));
     return BR_OK;
 err:
     if (!p->cfg.dry_run)

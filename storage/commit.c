@@ -3,10 +3,11 @@
  * Order, and nothing may change it:
  *   1  space reserved in both logs        a full disk shows here
  *   2  content and vectors written past their tails
- *   3  both logs synced                   a failure is final: poison
+ *   3  both logs synced (together)        a failure of either is final: poison
  *   4  journal row and tails into the open SQLite transaction
  *   5  COMMIT                             this is the acknowledgement
- * A batch is valid when step 5 happened. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition.
+ * A batch is valid when step 5 happened. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition; so do the zeros that
+ * are written ahead of later batches (br_log_zero_ahead; for the WAL br_store_wal_ahead), to make their syncs cheaper.
  *
  * The fence: a writer killed inside step 5 (or refused by a full disk, or cut off from power) may leave frames of its transaction in the
  * WAL without having published them. They are invisible, yet frames written over their beginning could make a valid chain of them again: even
@@ -278,8 +279,13 @@ void br_store_rollback(struct br_store *s)
 static enum br_rc write_logs(struct br_store *s, struct br_err *err)
 {
     enum br_rc rc;
+    const struct br_vector_log *v = &s->vectors;
     BR_TRY(br_content_log_flush(&s->content, err));
     BR_TRY(br_vector_log_flush(&s->vectors, err));
+    if (s->txn.n_contents > 0)
+        BR_TRY(br_log_zero_ahead(&s->content.log, s->content.batch_start, br_content_log_end(&s->content), err));
+    if (v->n > 0)
+        BR_TRY(br_log_zero_ahead(&s->vectors.log, br_vector_log_offset(v, v->first), br_vector_log_offset(v, v->first + v->n), err));
 err:
     return rc;
 }
@@ -287,9 +293,11 @@ err:
 static enum br_rc sync_logs(struct br_store *s, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    if (s->txn.n_contents > 0)
+    if (s->txn.n_contents > 0 && s->vectors.n > 0)
+        BR_TRY(br_log_sync_two(&s->content.log, &s->vectors.log, err));
+    else if (s->txn.n_contents > 0)
         BR_TRY(br_log_sync(&s->content.log, "content", err));
-    if (s->vectors.n > 0)
+    else if (s->vectors.n > 0)
         BR_TRY(br_log_sync(&s->vectors.log, "vectors", err));
     return BR_OK;
 err:
@@ -352,6 +360,7 @@ enum br_rc br_store_commit(struct br_store *s, uint64_t *seq, struct br_err *err
         BR_TRY(write_logs(s, err));
         BR_TRY(sync_logs(s, err));
         BR_TRY(write_journal(s, err));
+        br_store_wal_ahead(s);
     } else if (sqlite3_total_changes(s->db) != s->txn.rows_changed) {
         BR_TRY(run(s, "UPDATE store SET commits = commits + 1", "cannot write to", err));
     }

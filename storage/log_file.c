@@ -31,6 +31,8 @@
 #define FLOAT32 1u
 #define STEP_MIN (4u << 20)
 #define STEP_MAX (16u << 20)
+#define AHEAD_MAX (8u << 20)
+#define AHEAD_BATCH_MAX (1u << 20) /* larger batches gain less than the zeros cost */
 
 struct header {
     char magic[8];
@@ -218,6 +220,24 @@ enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_
     return r < 0 ? br_fail_errno(err, -r, "cannot write %s", log->path) : BR_OK;
 }
 
+/* File systems mark reserved space as unwritten; to clear the mark a sync has to wait for their journal, and two that do so wait for each
+ * other. */
+enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err)
+{
+    static const char zeros[65536];
+    uint64_t ahead = BR_MIN(log->batches_bytes, (uint64_t)AHEAD_MAX) / BR_LOG_PAGE * BR_LOG_PAGE;
+    uint64_t from = (end + BR_LOG_PAGE - 1) / BR_LOG_PAGE * BR_LOG_PAGE, to = BR_MIN(from + ahead, log->size);
+    enum br_rc rc = BR_OK;
+    log->batches_bytes += end - start;
+    if (end <= log->zeroed || end - start > AHEAD_BATCH_MAX)
+        return BR_OK;
+    for (uint64_t at = from; at < to; at += sizeof(zeros))
+        BR_TRY(br_log_write(log, zeros, (size_t)BR_MIN(to - at, (uint64_t)sizeof(zeros)), at, err));
+    log->zeroed = BR_MAX(end, to);
+err:
+    return rc;
+}
+
 enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err)
 {
     if (!log->dirty)
@@ -229,11 +249,31 @@ enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err)
     return BR_OK;
 }
 
+enum br_rc br_log_sync_two(struct br_log *content, struct br_log *vectors, struct br_err *err)
+{
+    struct br_log *const logs[] = {content, vectors};
+    static const char *const what[] = {"content", "vectors"};
+    const int fd[] = {content->fd, vectors->fd};
+    enum br_rc rc = BR_OK;
+    int r[2];
+    if (!content->dirty || !vectors->dirty)
+        return content->dirty ? br_log_sync(content, what[0], err) : br_log_sync(vectors, what[1], err);
+    br_io_sync_two(content->io, fd, what, r);
+    for (int i = 0; i < 2; i++) {
+        logs[i]->dirty = r[i] < 0;
+        if (r[i] < 0)
+            rc = br_fail_errno(err, -r[i], "cannot sync %s", logs[i]->path);
+    }
+    return rc;
+}
+
 void br_log_shrink(struct br_log *log, uint64_t size)
 {
     BR_ASSERT(size >= BR_LOG_HEADER);
-    if (log->io->truncate(log->io->ctx, log->fd, (int64_t)size) >= 0)
+    if (log->io->truncate(log->io->ctx, log->fd, (int64_t)size) >= 0) {
         log->size = size;
+        log->zeroed = BR_MIN(log->zeroed, size);
+    }
 }
 
 enum br_rc br_log_covers(struct br_log *log, uint64_t offset, uint64_t n, bool *covers, struct br_err *err)

@@ -25,6 +25,8 @@ struct br_log {
     char *path;    /* owned */
     uint64_t size; /* of the file, what is reserved included */
     bool dirty;    /* written or grown since the last sync */
+    uint64_t batches_bytes; /* through this handle, see br_log_zero_ahead */
+    uint64_t zeroed;        /* bytes below are known to be written, not merely reserved; 0 nothing is known */
 };
 
 /* Makes the file anew (over a leftover) with its header, synced. */
@@ -45,8 +47,13 @@ void br_log_close(struct br_log *log);
 BR_MUST_USE enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err);
 BR_MUST_USE enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_t offset,
                                     struct br_err *err);
+/* [start, end) is a batch just written. Now and then writes zeros behind it, into space that is reserved: as much as this handle wrote
+ * before, and up to 8 MiB at a time. The batches that come to lie there need no metadata of the file system to change when they are synced. */
+BR_MUST_USE enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err);
 /* Nothing to do when nothing was written. A failure is final: the caller poisons its handle. */
 BR_MUST_USE enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err);
+/* The same for both, at the same time where the disk can; a failure of either is a failure. */
+BR_MUST_USE enum br_rc br_log_sync_two(struct br_log *content, struct br_log *vectors, struct br_err *err);
 /* Gives back space past `size`; best effort. */
 void br_log_shrink(struct br_log *log, uint64_t size);
 /* Is [offset, offset + n) inside the file? Looks again when the file was shorter before. */

@@ -226,6 +226,7 @@ static enum br_rc open_db_write(struct br_store *s, const char *path, enum br_sq
     if (!*has && mode != BR_SQL_CREATE)
         return BR_OK;
     BR_TRY(br_sql_exec(s->db, "PRAGMA journal_mode=WAL", path, err));
+    BR_TRY(br_store_watch_wal(s, path, err));
     if (*has && mode == BR_SQL_WRITE && s->schema_version < BR_STORE_USER_VERSION) {
         BR_TRY(br_store_fence(s, err));
         BR_TRY(br_store_migrate(s->db, path, err));

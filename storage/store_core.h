@@ -25,6 +25,14 @@ struct br_txn {
     int rows_changed; /* sqlite3_total_changes when nothing of the store was changed yet */
 };
 
+/* Of metadata.db-wal, as a writer knows it (wal_ahead.c); bytes. */
+struct br_wal {
+    uint64_t page;        /* of the database */
+    uint64_t end, last;   /* of its frames, and what the last commit added */
+    uint64_t total;       /* through this handle */
+    uint64_t grown;       /* the file's size when it was grown last; 0 not yet */
+};
+
 struct br_store {
     const struct br_io *io;
     char *dir;
@@ -44,6 +52,7 @@ struct br_store {
     bool fenced;   /* see commit.c */
     unsigned read_depth;
     struct br_txn txn;
+    struct br_wal wal;
 };
 
 /* Whatever transaction or snapshot is open on the connection ends, undone. Made ready before one begins: ending must not need memory. */
@@ -75,6 +84,9 @@ BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool c
 BR_MUST_USE enum br_rc br_store_queue_erasure(struct br_store *s, uint64_t content_id, int64_t slot, struct br_err *err);
 /* commit.c: cuts what an interrupted commit may have left behind the WAL's end. Before a handle's first transaction, whatever it writes. */
 BR_MUST_USE enum br_rc br_store_fence(struct br_store *s, struct br_err *err);
+/* wal_ahead.c. For a writer, once metadata.db is open; then before each commit: zeros where its frames will lie. Best effort. */
+BR_MUST_USE enum br_rc br_store_watch_wal(struct br_store *s, const char *path, struct br_err *err);
+void br_store_wal_ahead(struct br_store *s);
 /* store_migrate.c. Is this version of the schema one we can use? */
 BR_MUST_USE enum br_rc br_store_version_check(int64_t version, bool writable, const char *path, struct br_err *err);
 /* Brings a writable metadata.db up to date, in one transaction; nothing to do is BR_OK. */

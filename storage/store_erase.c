@@ -95,6 +95,7 @@ enum br_rc br_store_quiesce(struct br_store *s, struct br_err *err)
     sqlite3_busy_timeout(s->db, READERS_MS);
     int r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(s->db, BR_SQL_BUSY_MS);
+    s->wal.grown = 0;
     if ((r & 0xff) == SQLITE_BUSY || (r & 0xff) == SQLITE_LOCKED)
         return br_fail(
             err, BR_E_BUSY,

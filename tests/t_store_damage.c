@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 
 static char dir[400], dir2[400];
 
@@ -43,6 +44,7 @@ static int64_t f_size(void *ctx, int fd)
 static struct br_io faulty(void)
 {
     struct br_io io = br_io_posix;
+    io.syncs_together = false; /* they are noted in order */
     io.sync = f_sync;
     io.allocate = f_allocate;
     io.pwrite = f_pwrite;
@@ -317,10 +319,10 @@ static void failed_sync_poisons(void **state)
     fault.sync_error = EIO;
     fault.syncs = 0;
     FAILS(put(s, 1, &id, &slot, &err), BR_E_IO);
-    assert_int_equal(fault.syncs, 1); /* not tried again */
+    assert_int_equal(fault.syncs, 2); /* each log once, and not tried again */
     fault.sync_error = 0;
     FAILS(put(s, 1, &id, &slot, &err), BR_E_IO);
-    assert_int_equal(fault.syncs, 1);
+    assert_int_equal(fault.syncs, 2);
     struct br_buf b;
     br_buf_init(&b, 100);
     OK(br_store_content(s, 1, &b, &err)); /* reading goes on */
@@ -331,6 +333,55 @@ static void failed_sync_poisons(void **state)
     assert_int_equal(id, 2);
     OK(br_store_verify(s, true, &r, &err));
     assert_string_equal(r.first_problem, "");
+    assert_int_equal(r.slots_live, 2);
+    br_store_close(s);
+}
+
+/* A disk of which one log takes long to sync, and then may fail. */
+static const char *slow;
+static int slow_error;
+static atomic_int done;
+
+static int slow_sync(void *ctx, int fd, const char *what)
+{
+    bool is_slow = strcmp(what, slow) == 0;
+    if (is_slow)
+        usleep(50000);
+    int r = br_io_posix.sync(ctx, fd, what);
+    atomic_fetch_add(&done, 1);
+    return is_slow && slow_error ? -slow_error : r;
+}
+
+static void the_slower_sync_is_waited_for(void **state)
+{
+    static const char *const logs[] = {"content", "vectors"};
+    struct br_io io = br_io_posix;
+    uint64_t id, slot;
+    (void)state;
+    slow = "";
+    io.sync = slow_sync;
+    assert_true(io.syncs_together);
+    struct br_store *s = create(&io, dir, "T1");
+    for (unsigned i = 0; i < 2; i++) {
+        struct br_err err = {0};
+        slow = logs[i];
+        slow_error = 0;
+        atomic_store(&done, 0);
+        OK(put(s, i, &id, &slot, &err));
+        assert_int_equal(atomic_load(&done), 2);
+        slow_error = EIO;
+        FAILS(put(s, 9, &id, &slot, &err), BR_E_IO);
+        assert_int_equal(atomic_load(&done), 4);
+        slow_error = 0;
+        FAILS(put(s, 9, &id, &slot, &err), BR_E_IO); /* poisoned */
+        assert_int_equal(atomic_load(&done), 4);
+        br_store_close(s);
+        slow = "";
+        OK(br_store_open(&io, dir, BR_STORE_WRITE, &s, &err));
+    }
+    struct br_store_report r;
+    struct br_err err = {0};
+    OK(br_store_verify(s, true, &r, &err));
     assert_int_equal(r.slots_live, 2);
     br_store_close(s);
 }
@@ -374,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(headers_and_tails_are_checked_at_open, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(full_disk_costs_only_the_batch, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(failed_sync_poisons, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(the_slower_sync_is_waited_for, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(bad_input_is_refused, setup, remove_tmp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,11 +21,15 @@ struct br_io_stat {
 struct br_io {
     void *ctx;              /* passed to every member */
     const char *sqlite_vfs; /* the SQLite VFS that goes with this table; NULL: SQLite's own */
+    bool syncs_together;    /* sync may be called on two threads at a time, for different files; where calls are counted it may not */
     int (*open)(void *ctx, const char *path, int flags, unsigned mode); /* O_CLOEXEC is added */
     int (*close)(void *ctx, int fd);
     ssize_t (*pread)(void *ctx, int fd, void *buf, size_t n, int64_t offset);
     ssize_t (*pwrite)(void *ctx, int fd, const void *buf, size_t n, int64_t offset);
     int (*sync)(void *ctx, int fd, const char *what); /* fdatasync; what names the file's role */
+    /* Starts to write out what is dirty of a file, or waits until it is. No promise of durability: sync is asked all the same. An error is
+     * one of sync, which the kernel may not tell again. NULL: there is no such thing. */
+    int (*write_out)(void *ctx, int fd, bool wait);
     int (*allocate)(void *ctx, int fd, int64_t offset, int64_t n); /* extends the file, space reserved */
     int (*truncate)(void *ctx, int fd, int64_t size);
     int64_t (*size)(void *ctx, int fd);
@@ -53,5 +57,8 @@ extern const struct br_io br_io_posix;
 /* The whole range or an error; a read past the end of file is -EIO. 0 or negative errno. */
 BR_MUST_USE int br_io_pread_full(const struct br_io *io, int fd, void *buf, size_t n, int64_t offset);
 BR_MUST_USE int br_io_pwrite_full(const struct br_io *io, int fd, const void *buf, size_t n, int64_t offset);
+/* Syncs two files, at the same time where the table allows it. Returns when both are done, whether or not one failed; result: of
+ * each, 0 or a negative errno. */
+void br_io_sync_two(const struct br_io *io, const int fd[2], const char *const what[2], int result[2]);
 
 #endif

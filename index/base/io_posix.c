@@ -47,6 +47,15 @@ static int px_sync(void *ctx, int fd, const char *what)
     return fdatasync(fd) < 0 ? -errno : 0;
 }
 
+static int px_write_out(void *ctx, int fd, bool wait)
+{
+    (void)ctx;
+    unsigned how = SYNC_FILE_RANGE_WRITE | (wait ? SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER : 0);
+    if (sync_file_range(fd, 0, 0, how) == 0)
+        return 0;
+    return errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP ? 0 : -errno; /* a file system without it */
+}
+
 static int px_allocate(void *ctx, int fd, int64_t offset, int64_t n)
 {
     (void)ctx;
@@ -191,11 +200,13 @@ static int px_random(void *ctx, void *buf, size_t n)
 }
 
 const struct br_io br_io_posix = {
+    .syncs_together = true,
     .open = px_open,
     .close = px_close,
     .pread = px_pread,
     .pwrite = px_pwrite,
     .sync = px_sync,
+    .write_out = px_write_out,
     .allocate = px_allocate,
     .truncate = px_truncate,
     .size = px_size,

@@ -1,0 +1,207 @@
+/* commit_rate.c - batches committed a second, beside the least that two durable files cost on the same disk.
+ *
+ *   bench_commit_rate DIR [ROUNDS [SECONDS]]
+ *
+ * For batches of 1, 16 and 256 documents (a text of about 200 bytes and a vector of 384 dimensions each): the store begins, adds and commits
+ * them, and a bare loop appends as many bytes to two files and calls fdatasync on one, then on the other. Both work in DIR, which has to be on
+ * the disk in question (not on a tmpfs), and take turns, one batch each, for SECONDS (2) in each of ROUNDS (15) rounds. A round gives one ratio
+ * of batches a second, store to bare loop. Printed are median, least and most of the rounds, and the ratio of all batches. The target: 90 %.
+ * A second bare loop writes to its files what the store wrote in all, write-ahead log and checkpoints included: what is left of the
+ * difference then is not the amount. /proc/self/io tells that amount.
+ * Absolute rates are printed for orientation only: they are the disk's, and vary by the minute where others use it too. */
+#include "store.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DIM 384
+#define TEXT 200
+#define ROUNDS_MAX 1000
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "commit_rate: %s%s%s\n", what, why ? ": " : "", why ? why : "");
+    exit(1);
+}
+
+#define MUST(expr)                          \
+    do {                                    \
+        struct br_err e_ = {0}, *err = &e_; \
+        if ((expr) != BR_OK)                \
+            die(#expr, e_.msg);             \
+    } while (0)
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static char text[256][TEXT];
+static float vectors[256][DIM];
+
+static void make_documents(void)
+{
+    uint64_t x = 1;
+    for (int i = 0; i < 256; i++) {
+        double length = 0;
+        for (int j = 0; j < DIM; j++) {
+            x = x * UINT64_C(6364136223846793005) + 1442695040888963407;
+            vectors[i][j] = (float)(int32_t)(x >> 32) / 2147483648.0f;
+            length += (double)vectors[i][j] * vectors[i][j];
+        }
+        for (int j = 0; j < DIM; j++)
+            vectors[i][j] /= (float)sqrt(length);
+        for (int j = 0; j < TEXT; j++)
+            text[i][j] = (char)('a' + (i * 7 + j * j) % 26);
+    }
+}
+
+static double store_batch(struct br_store *s, size_t batch)
+{
+    static uint64_t serial;
+    uint64_t content, slot;
+    double start = now();
+    MUST(br_store_begin(s, err));
+    for (size_t i = 0; i < batch; i++) {
+        memcpy(text[i], &serial, sizeof serial);
+        serial++;
+        MUST(br_store_add_content(s, text[i], TEXT, &content, err));
+        MUST(br_store_add_slot(s, content, vectors[i], &slot, err));
+    }
+    MUST(br_store_commit(s, NULL, err));
+    return now() - start;
+}
+
+struct bare {
+    int fd[2];
+    off_t end[2];
+};
+
+static double bare_batch(struct bare *b, const size_t size[2])
+{
+    static char bytes[1 << 20];
+    double start = now();
+    for (int f = 0; f < 2; f++)
+        for (size_t left = size[f], n; left; left -= n) {
+            n = BR_MIN(left, sizeof bytes);
+            if (pwrite(b->fd[f], bytes, n, b->end[f]) != (ssize_t)n)
+                die("cannot write the bare files", NULL);
+            b->end[f] += (off_t)n;
+        }
+    for (int f = 0; f < 2; f++)
+        if (fdatasync(b->fd[f]) != 0)
+            die("cannot sync the bare files", NULL);
+    return now() - start;
+}
+
+static void open_bare(struct bare *b, const char *dir)
+{
+    for (int f = 0; f < 2; f++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/bare.%d", dir, f);
+        b->fd[f] = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        b->end[f] = 0;
+        if (b->fd[f] < 0 || fsync(b->fd[f]) != 0)
+            die("cannot make", path);
+        unlink(path);
+    }
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Bytes this process ever wrote. */
+static size_t written(void)
+{
+    char line[128];
+    size_t n = 0;
+    FILE *f = fopen("/proc/self/io", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "wchar: ", 7) == 0)
+            n = strtoul(line + 7, NULL, 10);
+    if (f)
+        fclose(f);
+    return n;
+}
+
+struct comparison {
+    double ratio[ROUNDS_MAX]; /* of each round */
+    double all;               /* seconds in all rounds */
+};
+
+static void print(const char *what, struct comparison *c, size_t rounds, double store)
+{
+    qsort(c->ratio, rounds, sizeof *c->ratio, ascending);
+    printf("  %5.1f %% of two fdatasyncs of %-20s (least %5.1f, most %5.1f, of all %5.1f)", c->ratio[rounds / 2] * 100, what,
+           c->ratio[0] * 100, c->ratio[rounds - 1] * 100, c->all / store * 100);
+}
+
+static void compare(struct br_store *s, const char *dir, size_t batch, size_t rounds, double seconds)
+{
+    static struct comparison same, all;
+    const size_t documents[2] = {batch * (TEXT + 24), batch * sizeof vectors[0]};
+    double stored = 0;
+    uint64_t n = 0;
+    struct bare files[2];
+    open_bare(&files[0], dir);
+    open_bare(&files[1], dir);
+    same.all = all.all = 0;
+    for (size_t i = 0; i < rounds; i++) {
+        double took[3] = {0};
+        for (; took[0] + took[1] + took[2] < seconds; n++) {
+            size_t before = written();
+            took[0] += store_batch(s, batch);
+            size_t logs = documents[0] + documents[1], others = written() - before;
+            const size_t everything[2] = {logs, others - BR_MIN(others, logs)};
+            took[1] += bare_batch(&files[0], documents);
+            took[2] += bare_batch(&files[1], everything);
+        }
+        same.ratio[i] = took[1] / took[0];
+        all.ratio[i] = took[2] / took[0];
+        stored += took[0];
+        same.all += took[1];
+        all.all += took[2];
+    }
+    for (int i = 0; i < 2; i++) {
+        close(files[i].fd[0]);
+        close(files[i].fd[1]);
+    }
+    printf("%zu documents, %.0f batches a second and %.0f of the bare loop\n", batch, (double)n / stored, (double)n / same.all);
+    print("the documents", &same, rounds, stored);
+    printf("  target 90: %s\n", same.ratio[rounds / 2] >= 0.9 ? "met" : "MISSED");
+    print("all that is written", &all, rounds, stored);
+    putchar('\n');
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    static const size_t batches[] = {1, 16, 256};
+    char dir[3000], command[4096];
+    struct br_store *s;
+    struct br_store_spec spec = {.workspace_id = "T0BENCH", .model_id = "none", .dim = DIM};
+    if (argc < 2 || argc > 4)
+        die("usage: bench_commit_rate DIR [ROUNDS [SECONDS]]", NULL);
+    size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 15;
+    double seconds = argc > 3 ? strtod(argv[3], NULL) : 2;
+    if (rounds < 1 || rounds > ROUNDS_MAX || !(seconds > 0) || strchr(argv[1], '\''))
+        die("bad arguments", NULL);
+    snprintf(dir, sizeof dir, "%s/commit_rate.%d", argv[1], (int)getpid());
+    make_documents();
+    MUST(br_store_create(&br_io_posix, dir, &spec, &s, err));
+    for (size_t i = 0; i < BR_COUNT(batches); i++)
+        compare(s, dir, batches[i], rounds, seconds);
+    br_store_close(s);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    return system(command) == 0 ? 0 : 1;
+}
