@@ -1,6 +1,6 @@
 /* math_avx2.c - AVX2 and FMA. There is no product of unsigned and signed bytes that cannot saturate, so activations and weights are widened to 16
  * bits: vpmaddwd gives two sums a column, which are put together at the end. A tile of 6 rows and 8 columns has its sums in 12 registers. */
-#include "embed/lanes_avx2.h"
+#include "embed/lanes_avx2.inc"
 
 #include <stdbool.h>
 #include <string.h>
@@ -68,6 +68,6 @@ static inline void tile(const int16_t *a, size_t stride, size_t rows, const int8
     tiles[rows - 1](a, stride, panels, k_len, acc, more);
 }
 
-#include "embed/math_body.h"
+#include "embed/math_body.inc"
 
 BR_MATH_INSTANCE(br_math_avx2, "avx2");

@@ -1,6 +1,6 @@
 /* math_avx512vnni.c - AVX-512 with vpdpbusd: unsigned activations times signed weights, four k at a time, 16 columns a register. A tile of 8 rows and
  * 48 columns has its sums in 24 registers. */
-#include "embed/lanes_avx512.h"
+#include "embed/lanes_avx512.inc"
 
 #include <stdbool.h>
 #include <string.h>
@@ -69,6 +69,6 @@ static inline void tile(const uint8_t *a, size_t stride, size_t rows, const int8
     tiles[rows - 1][n_panels - 1](a, stride, panels, panel_bytes, k_len, acc, more, next, step);
 }
 
-#include "embed/math_body.h"
+#include "embed/math_body.inc"
 
 BR_MATH_INSTANCE(br_math_avx512vnni, "avx512vnni");

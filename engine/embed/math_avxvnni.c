@@ -1,6 +1,6 @@
 /* math_avxvnni.c - AVX2, FMA and vpdpbusd in its VEX form, for CPUs that have it without AVX-512. A tile of 6 rows and 16 columns has its sums in 12
  * registers. */
-#include "embed/lanes_avx2.h"
+#include "embed/lanes_avx2.inc"
 
 #include <stdbool.h>
 #include <string.h>
@@ -62,6 +62,6 @@ static inline void tile(const uint8_t *a, size_t stride, size_t rows, const int8
     tiles[rows - 1](a, stride, panels, k_len, acc, more);
 }
 
-#include "embed/math_body.h"
+#include "embed/math_body.inc"
 
 BR_MATH_INSTANCE(br_math_avxvnni, "avxvnni");

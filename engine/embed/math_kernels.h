@@ -1,5 +1,5 @@
-/* math_kernels.h - what the forward pass is made of, once per instruction set from math_body.h. All instances give the same bits: integer sums are
- * exact, and every float operation is done in the same order (lanes_plain.h). A row's result does not depend on the rows beside it. */
+/* math_kernels.h - what the forward pass is made of, once per instruction set from math_body.inc. All instances give the same bits: integer sums are
+ * exact, and every float operation is done in the same order (lanes_plain.inc). A row's result does not depend on the rows beside it. */
 #ifndef BR_MATH_KERNELS_H
 #define BR_MATH_KERNELS_H
 

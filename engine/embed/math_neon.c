@@ -1,7 +1,7 @@
 /* math_neon.c - NEON of any AArch64: bytes are widened to 16 bits, smlal adds their products to 32. A tile of 4 rows and 16 columns has its sums in
  * 16 registers, four k of a column side by side until the end. */
 #if defined(__aarch64__)
-#include "embed/lanes_neon.h"
+#include "embed/lanes_neon.inc"
 
 #include <stdbool.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static void tile(const int16_t *a, size_t stride, size_t rows, const int8_t *pan
                 quarter_tile(1, a + r * stride, stride, panels + c * 4, k_len, acc + r * 16 + c, more);
 }
 
-#include "embed/math_body.h"
+#include "embed/math_body.inc"
 
 BR_MATH_INSTANCE(br_math_neon, "neon");
 #endif

@@ -1,5 +1,5 @@
 /* math_scalar.c - plain C for any machine: what the other instances have to equal. */
-#include "embed/lanes_plain.h"
+#include "embed/lanes_plain.inc"
 
 #include <stdbool.h>
 
@@ -31,6 +31,6 @@ static void tile(const uint8_t *a, size_t stride, size_t rows, const int8_t *pan
     }
 }
 
-#include "embed/math_body.h"
+#include "embed/math_body.inc"
 
 BR_MATH_INSTANCE(br_math_scalar, "scalar");
