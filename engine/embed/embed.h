@@ -53,6 +53,7 @@ struct br_remote_config {
     const char *query_prefix, *passage_prefix; /* NULL none */
     uint32_t dim;        /* 0: the endpoint is asked, with a word of ours */
     unsigned timeout_ms, backoff_ms; /* 0: two minutes a request; half a second before the second try */
+    const volatile int *stop; /* not 0: no more is asked, and what is under way ends; borrowed as long as the model is open; NULL never */
 };
 /* A model whose vectors come from the endpoint: texts are counted and cut with the built-in model's tokenizer. Its id is made of kind, URL, model,
  * dimension and prefixes. Nothing is sent but for dim 0. */
