@@ -103,9 +103,14 @@ enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err 
     return br_model_open_with(path, NULL, out, err);
 }
 
-static bool is_weights_file(const char *name)
+/* NULL: it names no weights. */
+static const char *weights_file(const char *name)
 {
-    return strcmp(name, "model.safetensors") == 0 || strcmp(name, "model.onnx") == 0;
+    static const char *const names[] = {"model.safetensors", "model.onnx"};
+    for (size_t i = 0; i < BR_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return names[i];
+    return NULL;
 }
 
 enum br_rc br_model_open_with(const char *path, const struct br_model_options *options, struct br_model **out, struct br_err *err)
@@ -119,13 +124,13 @@ enum br_rc br_model_open_with(const char *path, const struct br_model_options *o
     m->math = br_math_pick();
     snprintf(dir, sizeof dir, "%s", path ? path : "");
     char *slash = strrchr(dir, '/');
-    bool weights = is_weights_file(slash ? slash + 1 : dir);
+    const char *weights = weights_file(slash ? slash + 1 : dir);
     if (weights && slash)
         slash[slash == dir] = 0; /* the folder it lies in; "/" stays */
     else if (weights)
         snprintf(dir, sizeof dir, ".");
     if (path && (weights || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))))
-        rc = br_model_float_open(m, dir, options, err);
+        rc = br_model_float_open(m, dir, weights, options, err);
     else
         rc = br_model_file_open(m, path, err);
     if (rc == BR_OK && m->info.precision == BR_PRECISION_F32)
