@@ -15,6 +15,7 @@ struct br_embedder;
 
 enum br_precision { BR_PRECISION_INT8, BR_PRECISION_F32, BR_PRECISION_REMOTE };
 #define BR_REMOTE_DIM_MAX 4096
+#define BR_REMOTE_TEXTS 128 /* of a request, at most */
 
 struct br_model_info {
     char name[64];          /* "all-MiniLM-L6-v2" */

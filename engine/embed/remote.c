@@ -30,7 +30,6 @@
 #define TRIES 6
 #define RETRY_AFTER_MAX 120 /* seconds */
 #define BACKOFF_MAX_MS 30000
-#define INPUTS_MAX 128 /* a request */
 #define NUMBER_BYTES 64  /* of an answer for a number, indented or not; for what is around a vector as much as for 16 */
 #define ANSWER_BYTES_MORE ((size_t)64 << 10)
 #define STOP_MS 100 /* between two looks whether to stop */
@@ -500,10 +499,10 @@ enum br_rc br_remote_embed(struct br_remote_session *s, const char *prefix, cons
                            struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t at = 0; at < n && rc == BR_OK; at += INPUTS_MAX) {
-        const json_t *vectors[INPUTS_MAX] = {0};
+    for (size_t at = 0; at < n && rc == BR_OK; at += BR_REMOTE_TEXTS) {
+        const json_t *vectors[BR_REMOTE_TEXTS] = {0};
         json_t *answer = NULL;
-        size_t count = BR_MIN(n - at, (size_t)INPUTS_MAX);
+        size_t count = BR_MIN(n - at, (size_t)BR_REMOTE_TEXTS);
         rc = ask(s, prefix, texts + at, lens + at, count, &answer, vectors, err);
         for (size_t i = 0; i < count && rc == BR_OK; i++)
             rc = take_vector(s->r, vectors[i], out + (at + i) * s->r->dim, err);
