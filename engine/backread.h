@@ -58,6 +58,7 @@ struct br_endpoint {
     const char *query_prefix, *passage_prefix; /* NULL none */
     uint32_t dimension;       /* 0: asked when the home is opened, with one word that is not yours */
     unsigned timeout_ms, backoff_ms; /* 0: the usual ones */
+    const volatile int *stop; /* not 0: who waits for the endpoint stops at once; borrowed until the home is closed; NULL never */
 };
 struct br_home_options { /* zero: defaults */
     const char *path, *model;    /* as for br_home_open */

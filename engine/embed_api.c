@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP_TEXTS 16 /* texts a thread takes at a time */
+#define GROUP_TEXTS 16 /* texts a thread takes at a time; an endpoint is asked for as many as it takes */
 #define THREADS_MAX 64
 
 int br_model_describe(struct br_home *h, struct br_model_description *out, struct br_error *error)
@@ -40,7 +40,7 @@ struct many {
     const struct br_model *model;
     const char *const *texts;
     const size_t *lens;
-    size_t n;
+    size_t n, group; /* group: texts a thread takes at a time */
     float *out;
     pthread_mutex_t lock; /* guards what follows */
     size_t next;          /* first text nobody has taken */
@@ -51,7 +51,7 @@ static bool take_group(struct many *m, size_t *from, size_t *count)
 {
     pthread_mutex_lock(&m->lock);
     *from = m->next;
-    *count = m->err.rc == BR_OK ? BR_MIN((size_t)GROUP_TEXTS, m->n - m->next) : 0;
+    *count = m->err.rc == BR_OK ? BR_MIN(m->group, m->n - m->next) : 0;
     m->next += *count;
     pthread_mutex_unlock(&m->lock);
     return *count > 0;
@@ -78,7 +78,8 @@ enum br_rc br_embed_many(const struct br_model *model, const char *const *texts,
                          struct br_err *err)
 {
     struct many m = {.model = model, .texts = texts, .lens = lens, .n = n, .out = out};
-    size_t groups = (n + GROUP_TEXTS - 1) / GROUP_TEXTS, started = 0;
+    m.group = br_model_info(model)->precision == BR_PRECISION_REMOTE ? BR_REMOTE_TEXTS : GROUP_TEXTS;
+    size_t groups = (n + m.group - 1) / m.group, started = 0;
     size_t helpers = BR_MIN(BR_MIN((size_t)threads, (size_t)THREADS_MAX), groups);
     pthread_t ids[THREADS_MAX];
     pthread_mutex_init(&m.lock, NULL);

@@ -48,8 +48,9 @@ static enum br_rc read_key(const char *path, char key[KEY_BYTES_MAX], struct br_
     const char *env = getenv("BACKREAD_API_KEY");
     key[0] = 0;
     if (!path) {
-        if (env && strlen(env) < KEY_BYTES_MAX)
-            snprintf(key, KEY_BYTES_MAX, "%s", env);
+        if (env && strlen(env) >= KEY_BYTES_MAX)
+            return br_fail(err, BR_E_USAGE, "the key in BACKREAD_API_KEY is longer than any key is");
+        snprintf(key, KEY_BYTES_MAX, "%s", env ? env : "");
         return BR_OK;
     }
     int fd = io->open(io->ctx, path, O_RDONLY, 0);
@@ -57,10 +58,12 @@ static enum br_rc read_key(const char *path, char key[KEY_BYTES_MAX], struct br_
         return br_fail_errno(err, -fd, "cannot open the key file %s", path);
     ssize_t n = io->pread(io->ctx, fd, key, KEY_BYTES_MAX - 1, 0);
     io->close(io->ctx, fd);
+    if (n == KEY_BYTES_MAX - 1)
+        return br_fail(err, BR_E_USAGE, "the key file %s holds more than a key", path);
     while (n > 0 && (key[n - 1] == '\n' || key[n - 1] == '\r' || key[n - 1] == ' '))
         n--;
     key[n > 0 ? n : 0] = 0;
-    return n > 0 ? BR_OK : br_fail(err, BR_E_USAGE, "the key file %s is empty or cannot be read", path);
+    return n > 0 ? BR_OK : br_fail(err, BR_E_USAGE, "the key file %s is empty, or no regular file that can be read", path);
 }
 
 static enum br_rc open_endpoint(const struct br_endpoint *e, struct br_model **out, struct br_err *err)
@@ -75,7 +78,8 @@ static enum br_rc open_endpoint(const struct br_endpoint *e, struct br_model **o
                                          .passage_prefix = e->passage_prefix,
                                          .dim = e->dimension,
                                          .timeout_ms = e->timeout_ms,
-                                         .backoff_ms = e->backoff_ms};
+                                         .backoff_ms = e->backoff_ms,
+                                         .stop = e->stop};
     if (rc == BR_OK)
         rc = br_model_open_remote(&cfg, out, err);
     explicit_bzero(key, sizeof key);

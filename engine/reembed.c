@@ -53,15 +53,16 @@ static enum br_rc embed(void *ctx, const char *const *texts, const size_t *lens,
     return rc;
 }
 
+/* In doubt not: to cut a thread again costs little, a vector of half a passage is wrong for good. */
 static bool fits(void *ctx, const char *text, size_t len)
 {
     struct reembedding *r = ctx;
     size_t most = br_passage_pieces(r->model);
     if (make_room(r, 1, NULL) != BR_OK)
-        return true;
+        return false;
     br_buf_reset(&r->rendered[0]);
     br_render_for_embedding(text, len, &r->rendered[0]);
-    return br_token_count(r->model, br_buf_str(&r->rendered[0]), r->rendered[0].len, most + 1) <= most;
+    return !r->rendered[0].no_memory && br_token_count(r->model, br_buf_str(&r->rendered[0]), r->rendered[0].len, most + 1) <= most;
 }
 
 static enum br_rc step(void *ctx, const char *phase, uint64_t done, uint64_t total, struct br_err *err)

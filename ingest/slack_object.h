@@ -38,7 +38,8 @@ enum br_row { BR_ROW_SKIPPED, BR_ROW_EVENT, BR_ROW_NO_MEMORY };
 enum br_row br_message_read(json_t *row, const char *channel_id, const struct br_notes *notes, struct br_arena *arena,
                             struct br_event *out);
 
-/* Takes tokens out of file links (not counted) and redacts pasted secrets in all strings; returns how many. */
+/* Takes tokens out of file links (not counted) and redacts pasted secrets in all strings, adding how many to *found. False without
+ * memory: then something was dropped rather than a secret kept. */
 bool br_redact(json_t *value, uint64_t *found);
 
 #endif

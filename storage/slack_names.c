@@ -191,31 +191,32 @@ static const struct lookup old_bots = {
 /* From one name to the next, so that a bot costs one step however much it wrote. */
 static enum br_rc look_at_bots(struct br_store *s, struct finder *f, struct br_err *err)
 {
-    char name[NAME_MAX_BYTES] = "";
-    const char *names[1] = {name};
+    struct br_buf at; /* the name before, all of it: a part could be found again and again */
     sqlite3_stmt *st;
     enum br_rc rc;
     bool row;
+    br_buf_init(&at, SIZE_MAX / 4);
     for (;;) {
         BR_TRY(br_store_stmt(s,
                              "SELECT bot_name FROM message_metadata INDEXED BY messages_by_bot_name"
                              " WHERE workspace_id = ?1 AND bot_name > ?2 COLLATE NOCASE AND bot_name IS NOT NULL"
                              " AND slot IS NOT NULL ORDER BY bot_name COLLATE NOCASE LIMIT 1",
                              &st, err));
-        br_slack_bind_text(st, 2, name);
+        if (sqlite3_bind_text(st, 2, br_buf_str(&at), (int)at.len, SQLITE_TRANSIENT) != SQLITE_OK)
+            BR_TRY(br_fail_nomem(err));
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
-            return BR_OK;
-        const char *next = br_slack_column_text(st, 0);
-        bool cut = strlen(next) >= sizeof(name);
-        copy_key(name, next);
+            break;
+        const char *name = br_slack_column_text(st, 0);
+        if (strlen(name) < NAME_MAX_BYTES)
+            note_name(f, name, &name, 1, 0, 0);
+        br_buf_reset(&at);
+        br_buf_add(&at, name, (size_t)sqlite3_column_bytes(st, 0));
         sqlite3_reset(st);
-        if (cut) /* would be found again and again: on behind all that begin so */
-            memcpy(name + sizeof(name) - 5, "\xF4\x8F\xBF\xBF", 4);
-        else
-            note_name(f, name, names, 1, 0, 0);
+        BR_TRY(br_buf_status(&at, err));
     }
 err:
+    br_buf_free(&at);
     return rc;
 }
 

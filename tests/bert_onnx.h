@@ -11,6 +11,7 @@ struct bert_onnx_form {
     bool scale_first;     /* query and key are scaled, not the scores */
     bool constants;       /* Constant nodes instead of initializers */
     bool float_data;      /* numbers of small tensors in float_data */
+    bool elsewhere;       /* weights are in another file */
     bool tanh_gelu;       /* not what BERT has */
     float eps;            /* 0: 1e-12 */
     const char *extra_op; /* a node of this kind at the end */
@@ -93,6 +94,8 @@ static inline struct onnx_name onnx_tensor(struct bert_onnx *o, const size_t *di
     for (size_t i = 0; i < n_dims; i++)
         onnx_number(&t, 1, dims[i]);
     onnx_number(&t, 2, 1);
+    if (o->form.elsewhere)
+        onnx_number(&t, 14, 1);
     onnx_bytes(&t, o->form.float_data && n < 200 ? 4 : 9, at, n * sizeof *at);
     if (o->form.constants) {
         onnx_text(&a, 1, "value");

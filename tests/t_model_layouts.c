@@ -216,6 +216,32 @@ static void onnx_gives_what_safetensors_gives(void **state)
     bert_free(&b);
 }
 
+/* Who names one of two files means it, whatever lies beside it. */
+static void the_weights_that_are_named_are_taken(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"model.safetensors", "model.onnx"};
+    struct bert_shape shape = SHAPES[2];
+    shape.type = BERT_F32;
+    struct bert b = bert_new(shape);
+    const char *path = new_dir();
+    struct br_buf file;
+    char of[2][65], named[400];
+    bert_onnx_bytes(&b, (struct bert_onnx_form){0}, &file);
+    bert_write_folder(&shape, path);
+    bert_write_safetensors(&b, path);
+    bert_store(path, "model.onnx", file.data, file.len);
+    br_buf_free(&file);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(named, sizeof named, "%s/%s", path, NAMES[i]);
+        struct br_model *m = open_model(named);
+        memcpy(of[i], br_model_info(m)->source_sha256, 65);
+        br_model_close(m);
+    }
+    assert_string_not_equal(of[0], of[1]);
+    bert_free(&b);
+}
+
 static void assert_refused(const char *path, const char *says)
 {
     struct br_model *m = NULL;
@@ -249,6 +275,22 @@ static void other_graphs_are_refused(void **state)
         bert_store(path, "model.onnx", file.data, file.len);
         br_buf_free(&file);
         assert_refused(path, CASES[i].says);
+    }
+    /* Weights in other files are not guessed at, and a pipe is not waited for. */
+    {
+        struct br_buf file;
+        const char *path = new_dir();
+        char pipe[400];
+        bert_onnx_bytes(&b, (struct bert_onnx_form){.elsewhere = true}, &file);
+        bert_write_folder(&b.shape, path);
+        bert_store(path, "model.onnx", file.data, file.len);
+        br_buf_free(&file);
+        assert_refused(path, "other files");
+        path = new_dir();
+        bert_write_folder(&b.shape, path);
+        snprintf(pipe, sizeof pipe, "%s/model.onnx", path);
+        assert_int_equal(mkfifo(pipe, 0600), 0);
+        assert_refused(path, "no regular file");
     }
     /* More layers than the graph has, and fewer. */
     struct bert two = bert_new((struct bert_shape){.layers = 2, .hidden = 32, .heads = 2, .ffn = 16, .positions = 300, .seed = 9});
@@ -423,6 +465,7 @@ int main(void)
         cmocka_unit_test(settings_come_from_the_folder_or_the_user),
         cmocka_unit_test(prefix_and_text_meet_as_in_one_text),
         cmocka_unit_test(onnx_gives_what_safetensors_gives),
+        cmocka_unit_test(the_weights_that_are_named_are_taken),
         cmocka_unit_test(other_graphs_are_refused),
         cmocka_unit_test(damaged_graphs_do_no_harm),
         cmocka_unit_test(chromas_file_gives_what_its_safetensors_give),

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <xxhash.h>
 
@@ -15,7 +16,7 @@
 
 enum deed {
     WELL, TOO_MANY, BROKEN, REFUSED, NOT_FOUND, SHUFFLED, SHORT, LONG, WRONG_DIM, NOT_A_NUMBER, NULLS, ZERO, TWICE, OUTSIDE, NO_JSON, HANG_UP,
-    HALF, STALL, REDIRECT
+    HALF, STALL, LATER, REDIRECT, REFUSES, HUGE_BODY
 };
 
 static struct {
@@ -92,6 +93,14 @@ static void reply(int fd, const char *status, const char *headers, const char *b
     send_all(fd, body, n);
 }
 
+static void reply_huge(int fd)
+{
+    static char body[1 << 20];
+    memset(body, ' ', sizeof body - 1);
+    body[0] = '[';
+    reply(fd, "200 OK", "", body, sizeof body - 1);
+}
+
 static void take_note(const char *request, const json_t *inputs)
 {
     size_t i;
@@ -146,6 +155,12 @@ static void serve_one(int fd)
         reply(fd, "404 Not Found", "", "{}", 2);
     else if (deed == REDIRECT)
         reply(fd, "302 Found", "Location: http://127.0.0.1:1/\r\n", "{}", 2);
+    else if (deed == LATER)
+        reply(fd, "429 Too Many Requests", "Retry-After: 60\r\n", "{}", 2);
+    else if (deed == REFUSES)
+        reply(fd, "400 Bad Request", "", "{}", 2);
+    else if (deed == HUGE_BODY)
+        reply_huge(fd);
     else if (deed == STALL)
         usleep(1100000);
     else if (deed != HANG_UP)
@@ -283,7 +298,7 @@ static void what_stays_is_final_and_so_is_a_lie(void **state)
     static const struct {
         enum deed deed;
         const char *says;
-    } FINAL[] = {{REFUSED, "401"},       {NOT_FOUND, "404"},     {REDIRECT, "302"}, {SHORT, "3 vectors for 4"}, {LONG, "5 vectors for 4"},
+    } FINAL[] = {{REFUSED, "401"},       {NOT_FOUND, "404"},     {REDIRECT, "302: it points elsewhere"}, {REFUSES, "400: it refuses"}, {HUGE_BODY, "more than"}, {SHORT, "3 vectors for 4"}, {LONG, "5 vectors for 4"},
                  {WRONG_DIM, "numbers"}, {NOT_A_NUMBER, "JSON"}, {NULLS, "finite"}, {ZERO, "zero"},             {TWICE, "indices"},
                  {OUTSIDE, "indices"},   {NO_JSON, "JSON"}};
     struct br_model *m = open_remote(false, (struct br_remote_config){.dim = DIM, .api_key = KEY});
@@ -305,6 +320,66 @@ static void what_stays_is_final_and_so_is_a_lie(void **state)
     assert_int_equal(server.requests, 6);
     assert_non_null(strstr(err.msg, "503"));
     br_model_close(m);
+}
+
+static int stop_now;
+
+static void *stop_soon(void *arg)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    *(volatile int *)arg = SIGINT;
+    return NULL;
+}
+
+/* Neither in a request that stalls nor in the wait for the next one, of which this server wants a minute. */
+static void a_stop_is_not_waited_for(void **state)
+{
+    static const enum deed SLOW[] = {STALL, LATER};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        float out[4 * DIM];
+        struct br_err err = {0};
+        struct timespec a, b;
+        struct br_model *m = NULL;
+        pthread_t thread;
+        const struct br_remote_config cfg = {.url = url(), .kind = "openai", .model = "mock", .dim = DIM, .stop = &stop_now};
+        stop_now = 0;
+        assert_int_equal(br_model_open_remote(&cfg, &m, &err), BR_OK);
+        BEHAVE(false, SLOW[i]);
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        pthread_create(&thread, NULL, stop_soon, &stop_now);
+        assert_int_equal(embed(m, texts, 4, out, &err), BR_E_INTERRUPTED);
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        assert_true(b.tv_sec - a.tv_sec < 20);
+        pthread_join(thread, NULL);
+        br_model_close(m);
+    }
+}
+
+static void one_place_has_one_id_and_prefixes_are_whole(void **state)
+{
+    static const char *const ENDS[] = {"", "/", "/v1", "/v1/"};
+    char first[65] = "", at[100];
+    struct br_err err = {0};
+    struct br_model *m = NULL;
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(at, sizeof at, "%s%s", url(), ENDS[i]);
+        m = open_remote(false, (struct br_remote_config){.url = at, .dim = DIM});
+        if (i && strcmp(br_model_info(m)->id, first) != 0)
+            fail_msg("%s: %s, not %s", at, br_model_info(m)->id, first);
+        snprintf(first, sizeof first, "%s", br_model_info(m)->id);
+        br_model_close(m);
+    }
+    static const char *const BAD[] = {"Instruct: a text that is longer than what there is room for in a file\n", "query:\n"};
+    for (size_t i = 0; i < 4; i++) {
+        const struct br_remote_config cfg = {.url = url(), .kind = "openai", .model = "mock", .dim = DIM,
+                                             .query_prefix = i < 2 ? BAD[i] : NULL, .passage_prefix = i < 2 ? NULL : BAD[i - 2]};
+        m = NULL;
+        err = (struct br_err){0};
+        assert_int_equal(br_model_open_remote(&cfg, &m, &err), BR_E_DATA);
+        assert_non_null(strstr(err.msg, i < 2 ? "query prefix" : "passage prefix"));
+    }
 }
 
 static void texts_are_cut_here_and_never_empty(void **state)
@@ -372,7 +447,7 @@ static void a_workspace_goes_to_an_endpoint_only_when_it_may(void **state)
     struct br_workspace *ws = NULL;
     (void)state;
     up_begin(&f);
-    for (int i = 0; i < 60; i++)
+    for (int i = 0; i < 300; i++)
         up_message(&f, i % 2, i, "U0ADALOVE", up_words(700 + (unsigned)i), -1);
     up_import(&f);
     br_home_close(f.h);
@@ -394,17 +469,18 @@ static void a_workspace_goes_to_an_endpoint_only_when_it_may(void **state)
     br_home_close(f.h);
     /* A server that fails meanwhile costs time; one that lies, the run, and nothing that was there. */
     f.h = remote_home(&f, "mock", true);
-    BEHAVE(false, WELL, WELL, SHORT, SHORT);
+    BEHAVE(false, WELL, SHORT, SHORT);
     assert_int_equal(br_reembed(f.h, NULL, NULL, &r, &err), BR_STATUS_REMOTE);
     BEHAVE(false, BROKEN, HANG_UP, BROKEN);
     if (br_reembed(f.h, NULL, NULL, &r, &err))
         fail_msg("%s", err.message);
     assert_int_equal(r.dimension, DIM);
+    assert_true(server.requests <= 3 + 1 + r.documents / 128 + r.threads_cut); /* that many texts at once, and what was tried again */
     e2e_verify(f.h, NULL);
     br_home_close(f.h);
     /* From now on it is known. */
     f.h = remote_home(&f, "mock", false);
-    for (int i = 60; i < 80; i++)
+    for (int i = 300; i < 320; i++)
         up_message(&f, i % 2, i, "U0ADALOVE", up_words(700 + (unsigned)i), -1);
     BEHAVE(false, WELL);
     up_import(&f);
@@ -437,6 +513,8 @@ int main(void)
         cmocka_unit_test(both_kinds_give_unit_vectors_in_order),
         cmocka_unit_test(what_passes_is_tried_again),
         cmocka_unit_test(what_stays_is_final_and_so_is_a_lie),
+        cmocka_unit_test(a_stop_is_not_waited_for),
+        cmocka_unit_test(one_place_has_one_id_and_prefixes_are_whole),
         cmocka_unit_test(texts_are_cut_here_and_never_empty),
         cmocka_unit_test(urls_that_would_leak_are_refused),
         cmocka_unit_test(a_workspace_goes_to_an_endpoint_only_when_it_may),

@@ -410,6 +410,20 @@ static void test_names(void **state)
     assert_int_equal(slots_of(s, &(struct br_slack_filter){.without = {.authors = &a, .n_authors = 1}}), 0);
     OK(br_slack_find_author(s, "alex", &a, err));
     assert_false(a.is_bot);
+    /* A bot's name is a stranger's text, of any length, and with the last character there is where a short memory of it would end. */
+    char long_name[300];
+    memset(long_name, 'a', 251);
+    memcpy(long_name + 251, "\xF4\x8F\xBF\xBF and more", 14);
+    posted = message(2, "mine", "{}");
+    posted.user_id = NULL;
+    posted.bot_name = long_name;
+    begin(s);
+    put(s, &posted);
+    commit(s);
+    alarm(20);
+    OK(br_slack_find_author(s, "jenkins", &a, err));
+    alarm(0);
+    assert_true(a.is_bot);
     struct br_err e = {0};
     assert_int_equal(br_slack_find_channel(s, "genral", id, &e), BR_E_NOTFOUND);
     assert_non_null(strstr(e.msg, "general"));

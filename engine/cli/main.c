@@ -76,7 +76,8 @@ static int run(struct cli *cli)
                                                              .api_key_file = a->text[OPT_API_KEY_FILE],
                                                              .query_prefix = a->text[OPT_ENDPOINT_QUERY_PREFIX],
                                                              .passage_prefix = a->text[OPT_ENDPOINT_PASSAGE_PREFIX],
-                                                             .dimension = (uint32_t)a->number[OPT_ENDPOINT_DIMENSION]},
+                                                             .dimension = (uint32_t)a->number[OPT_ENDPOINT_DIMENSION],
+                                                             .stop = &cli_stop_signal},
                                                 .may_send = a->given[OPT_SEND_TEXTS]};
         if (br_home_open_with(&options, &cli->home, &err))
             return cli_fail_with(&err);

@@ -15,6 +15,7 @@ struct br_embedder;
 
 enum br_precision { BR_PRECISION_INT8, BR_PRECISION_F32, BR_PRECISION_REMOTE };
 #define BR_REMOTE_DIM_MAX 4096
+#define BR_REMOTE_TEXTS 128 /* of a request, at most */
 
 struct br_model_info {
     char name[64];          /* "all-MiniLM-L6-v2" */
@@ -53,6 +54,7 @@ struct br_remote_config {
     const char *query_prefix, *passage_prefix; /* NULL none */
     uint32_t dim;        /* 0: the endpoint is asked, with a word of ours */
     unsigned timeout_ms, backoff_ms; /* 0: two minutes a request; half a second before the second try */
+    const volatile int *stop; /* not 0: no more is asked, and what is under way ends; borrowed as long as the model is open; NULL never */
 };
 /* A model whose vectors come from the endpoint: texts are counted and cut with the built-in model's tokenizer. Its id is made of kind, URL, model,
  * dimension and prefixes. Nothing is sent but for dim 0. */

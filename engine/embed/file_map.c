@@ -13,7 +13,7 @@ enum br_rc br_file_map_open(struct br_file_map *m, const char *path, struct br_e
 {
     struct stat st;
     *m = (struct br_file_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nor waits for who writes a pipe */
     if (fd < 0)
         return br_fail_errno(err, errno, "cannot open %s", path);
     bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;

@@ -1,6 +1,7 @@
 /* model.c - opening a model, choosing kernels, and the small questions about it. */
 #include "embed/model_int.h"
 
+#include "embed/model_folder.h"
 #include "embed/remote.h"
 #include "embed/sha256.h"
 #include "embed/weights.h"
@@ -102,9 +103,14 @@ enum br_rc br_model_open(const char *path, struct br_model **out, struct br_err 
     return br_model_open_with(path, NULL, out, err);
 }
 
-static bool is_weights_file(const char *name)
+/* NULL: it names no weights. */
+static const char *weights_file(const char *name)
 {
-    return strcmp(name, "model.safetensors") == 0 || strcmp(name, "model.onnx") == 0;
+    static const char *const names[] = {"model.safetensors", "model.onnx"};
+    for (size_t i = 0; i < BR_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return names[i];
+    return NULL;
 }
 
 enum br_rc br_model_open_with(const char *path, const struct br_model_options *options, struct br_model **out, struct br_err *err)
@@ -118,13 +124,13 @@ enum br_rc br_model_open_with(const char *path, const struct br_model_options *o
     m->math = br_math_pick();
     snprintf(dir, sizeof dir, "%s", path ? path : "");
     char *slash = strrchr(dir, '/');
-    bool weights = is_weights_file(slash ? slash + 1 : dir);
+    const char *weights = weights_file(slash ? slash + 1 : dir);
     if (weights && slash)
         slash[slash == dir] = 0; /* the folder it lies in; "/" stays */
     else if (weights)
         snprintf(dir, sizeof dir, ".");
     if (path && (weights || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))))
-        rc = br_model_float_open(m, dir, options, err);
+        rc = br_model_float_open(m, dir, weights, options, err);
     else
         rc = br_model_file_open(m, path, err);
     if (rc == BR_OK && m->info.precision == BR_PRECISION_F32)
@@ -141,12 +147,12 @@ enum br_rc br_model_open_with(const char *path, const struct br_model_options *o
 }
 
 /* What a workspace records of an endpoint: <kind>-<16 digits of the hash>-<its name of the model>. */
-static void identify_remote(struct br_model_info *i, const struct br_remote_config *cfg)
+static void identify_remote(struct br_model_info *i, const struct br_remote_config *cfg, const char *url)
 {
     struct br_sha256 sha;
     char dim[16];
     snprintf(dim, sizeof dim, "%u", i->dim);
-    const char *const parts[] = {cfg->kind, cfg->url, cfg->model, dim, i->query_prefix, i->passage_prefix};
+    const char *const parts[] = {cfg->kind, url, cfg->model, dim, i->query_prefix, i->passage_prefix};
     br_sha256_init(&sha);
     for (size_t k = 0; k < BR_COUNT(parts); k++)
         br_sha256_add(&sha, parts[k], strlen(parts[k]) + 1);
@@ -168,16 +174,16 @@ enum br_rc br_model_open_remote(const struct br_remote_config *cfg, struct br_mo
     BR_TRY(br_model_file_open(m, NULL, err)); /* for its tokenizer */
     BR_TRY(br_remote_new(cfg, m->vocab, &m->remote, err));
     *i = (struct br_model_info){.dim = cfg->dim, .vocab = i->vocab, .max_seq = BR_DEFAULT_MAX_SEQ, .precision = BR_PRECISION_REMOTE};
+    BR_TRY(br_take_prefix("query", cfg->query_prefix, i->query_prefix, err));
+    BR_TRY(br_take_prefix("passage", cfg->passage_prefix, i->passage_prefix, err));
     if (!i->dim)
         BR_TRY(br_remote_ask_dimension(m->remote, &i->dim, err));
     br_remote_set_dimension(m->remote, i->dim);
     br_clean_text(i->name, sizeof i->name, cfg->model, strlen(cfg->model));
     br_clean_text(i->origin, sizeof i->origin, br_remote_host(m->remote), strlen(br_remote_host(m->remote)));
-    br_clean_text(i->query_prefix, sizeof i->query_prefix, cfg->query_prefix ? cfg->query_prefix : "", SIZE_MAX);
-    br_clean_text(i->passage_prefix, sizeof i->passage_prefix, cfg->passage_prefix ? cfg->passage_prefix : "", SIZE_MAX);
     snprintf(i->pooling, sizeof i->pooling, "remote");
     snprintf(m->kernel, sizeof m->kernel, "%.8s", cfg->kind);
-    identify_remote(i, cfg);
+    identify_remote(i, cfg, br_remote_url(m->remote));
     *out = m;
     return BR_OK;
 err:

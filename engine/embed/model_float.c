@@ -141,7 +141,7 @@ static void identify(struct br_model_info *info, const void *bytes, size_t n)
     br_sha256_end(&sha, info->id);
 }
 
-enum br_rc br_model_float_open(struct br_model *m, const char *dir, const struct br_model_options *options, struct br_err *err)
+enum br_rc br_model_float_open(struct br_model *m, const char *dir, const char *weights, const struct br_model_options *options, struct br_err *err)
 {
     struct br_folder folder = {0};
     size_t bytes;
@@ -163,7 +163,7 @@ enum br_rc br_model_float_open(struct br_model *m, const char *dir, const struct
                                            .vocab = m->info.vocab,
                                            .positions = (uint32_t)m->positions,
                                            .types = folder.types};
-    BR_TRY(br_weights_open(m->weights, dir, &shape, err));
+    BR_TRY(br_weights_open(m->weights, dir, weights, &shape, err));
     size_t hidden = m->info.dim, qkv = m->info.layers * 3 * hidden * (hidden + 1);
     m->owned = malloc((qkv + m->positions * hidden) * sizeof(float));
     if (!m->owned)

@@ -95,7 +95,7 @@ static enum br_rc read_config(struct reading *r)
     enum br_rc rc;
     BR_TRY(load(r, "config.json", &o));
     if (!json_is_object(o))
-        BR_TRY(br_fail(r->err, BR_E_DATA, "%s/config.json is absent: a sentence-transformers folder is needed", r->dir));
+        BR_TRY(br_fail(r->err, BR_E_DATA, "%s/config.json is absent or no JSON object: a sentence-transformers folder is needed", r->dir));
     BR_TRY(check_kind(r, o));
     i->dim = (uint32_t)size_of(o, "hidden_size");
     i->layers = (uint32_t)size_of(o, "num_hidden_layers");
@@ -182,15 +182,15 @@ err:
 
 /* --- Prefixes and length --- */
 
-static enum br_rc take_prefix(struct reading *r, const char *what, const char *text, char out[64])
+enum br_rc br_take_prefix(const char *what, const char *text, char out[64], struct br_err *err)
 {
     char clean[64];
     size_t n = text ? strlen(text) : 0;
     if (n >= sizeof clean)
-        return br_fail(r->err, BR_E_DATA, "the %s prefix is longer than %zu bytes: %.60s...", what, sizeof clean - 1, text);
+        return br_fail(err, BR_E_DATA, "the %s prefix is longer than %zu bytes: %.60s...", what, sizeof clean - 1, text);
     br_clean_text(clean, sizeof clean, text ? text : "", n);
     if (n && strcmp(clean, text) != 0)
-        return br_fail(r->err, BR_E_DATA, "the %s prefix has control characters or is no UTF-8", what);
+        return br_fail(err, BR_E_DATA, "the %s prefix has control characters or is no UTF-8", what);
     snprintf(out, 64, "%s", clean);
     return BR_OK;
 }
@@ -206,8 +206,8 @@ static enum br_rc read_prefixes(struct reading *r)
     const char *passage = json_string_value(json_object_get(prompts, "passage"));
     if (!passage)
         passage = json_string_value(json_object_get(prompts, "document"));
-    BR_TRY(take_prefix(r, "query", opt && opt->query_prefix ? opt->query_prefix : query, r->info->query_prefix));
-    BR_TRY(take_prefix(r, "passage", opt && opt->passage_prefix ? opt->passage_prefix : passage, r->info->passage_prefix));
+    BR_TRY(br_take_prefix("query", opt && opt->query_prefix ? opt->query_prefix : query, r->info->query_prefix, r->err));
+    BR_TRY(br_take_prefix("passage", opt && opt->passage_prefix ? opt->passage_prefix : passage, r->info->passage_prefix, r->err));
 err:
     json_decref(o);
     return rc;

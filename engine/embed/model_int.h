@@ -47,8 +47,9 @@ struct br_model {
 BR_MUST_USE enum br_rc br_model_file_open(struct br_model *m, const char *path, struct br_err *err); /* NULL: the built-in one */
 /* Text from outside, at most n bytes up to a NUL: what is no UTF-8 or a control character becomes '?', and what has no room is left out whole. */
 void br_clean_text(char *to, size_t size, const char *from, size_t n);
-/* model_float.c: weights as they come; options may be NULL */
-BR_MUST_USE enum br_rc br_model_float_open(struct br_model *m, const char *dir, const struct br_model_options *options, struct br_err *err);
+/* model_float.c: weights as they come, of the file of the folder that is named, else (NULL) of what there is; options may be NULL */
+BR_MUST_USE enum br_rc br_model_float_open(struct br_model *m, const char *dir, const char *weights, const struct br_model_options *options,
+                                            struct br_err *err);
 /* model.c: as br_model_open, with what the user says of a folder. */
 BR_MUST_USE enum br_rc br_model_open_with(const char *path, const struct br_model_options *options, struct br_model **out, struct br_err *err);
 /* blas.c: y[m][n] = x[m][k] w[n][k]^T */

@@ -425,6 +425,14 @@ static const char *operator_beyond_us(const struct br_onnx *o, char buf[80])
     return NULL;
 }
 
+static bool is_in_pieces(const struct br_onnx *o)
+{
+    for (size_t i = 0; i < o->n_tensors; i++)
+        if (o->tensors[i].elsewhere)
+            return true;
+    return false;
+}
+
 enum br_rc br_onnx_bert_find(const struct br_onnx *o, const struct br_onnx_shape *shape, struct br_onnx_bert *out, struct br_err *err)
 {
     struct walk w = {.o = o, .shape = shape, .out = out};
@@ -437,6 +445,8 @@ enum br_rc br_onnx_bert_find(const struct br_onnx *o, const struct br_onnx_shape
     if (beyond)
         return br_fail(err, BR_E_DATA, "%s has the operator %s: fused and quantised graphs are not supported, give the float32 model.onnx or "
                                        "model.safetensors", o->path, beyond);
+    if (is_in_pieces(o))
+        return br_fail(err, BR_E_DATA, "%s keeps weights in other files (external data): save it as one file, or give model.safetensors", o->path);
     for (size_t i = 0; i < o->n_outputs && !v.n; i++)
         if (match_norm(&w, o->outputs[i], &norm))
             v = settle(&w, o->outputs[i]);

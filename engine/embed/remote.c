@@ -8,8 +8,10 @@
  *   2. 429, 5xx and failures of the connection are tried again, TRIES times in all: after Retry-After, else after a wait that doubles, with
  *      jitter; both have a cap. Every other status is final.
  *   3. An answer counts when it has as many vectors as there were texts, each of the known dimension, finite and not zero; it is brought to unit
- *      length here. Anything else is final: an endpoint that lies once is not to be believed the next time.
- *   4. The key is in one header and in no message; nothing of an answer's text is shown.
+ *      length here. Anything else is final: an endpoint that lies once is not to be believed the next time. No more is read than such an answer
+ *      can need, so that a lie costs little memory.
+ *   4. Who asks for a stop does not wait for the endpoint, nor for the next try.
+ *   5. The key is in one header and in no message; nothing of an answer's text is shown.
  * libcurl is loaded when an endpoint is used first: who has none pays nothing for it. */
 #include "embed/remote.h"
 
@@ -28,8 +30,9 @@
 #define TRIES 6
 #define RETRY_AFTER_MAX 120 /* seconds */
 #define BACKOFF_MAX_MS 30000
-#define INPUTS_MAX 128 /* a request */
-#define ANSWER_BYTES_MAX ((size_t)64 << 20)
+#define NUMBER_BYTES 64  /* of an answer for a number, indented or not; for what is around a vector as much as for 16 */
+#define ANSWER_BYTES_MORE ((size_t)64 << 10)
+#define STOP_MS 100 /* between two looks whether to stop */
 #define CUT_BYTES_MAX ((size_t)64 << 10) /* more has more pieces than any text may have */
 
 /* --- libcurl --- */
@@ -80,6 +83,7 @@ struct br_remote {
     bool ollama, plain; /* plain: http */
     uint32_t dim;       /* 0: not known yet */
     unsigned timeout_ms, backoff_ms;
+    const volatile int *stop; /* NULL: never */
     char *auth; /* the header with the key; NULL none */
     const struct br_vocab *vocab;
 };
@@ -89,6 +93,8 @@ struct br_remote_session {
     CURL *handle;
     struct curl_slist *headers;
     struct br_buf answer;
+    size_t answer_max;
+    bool too_large; /* the answer is */
     unsigned seed;
 };
 
@@ -101,7 +107,7 @@ static bool is_loopback(const char *host)
 static bool part(CURLU *u, CURLUPart what, char *out, size_t size)
 {
     char *s = NULL;
-    bool there = curl.url_get(u, what, &s, 0) == CURLUE_OK && s;
+    bool there = curl.url_get(u, what, &s, CURLU_NO_DEFAULT_PORT) == CURLUE_OK && s;
     snprintf(out, size, "%s", there ? s : "");
     curl.free(s);
     return there;
@@ -109,7 +115,7 @@ static bool part(CURLU *u, CURLUPart what, char *out, size_t size)
 
 static enum br_rc read_url(struct br_remote *r, const char *url, struct br_err *err)
 {
-    char scheme[16], port[16], path[512], other[64];
+    char scheme[16], port[16], path[sizeof r->url], other[64];
     CURLU *u = curl.url();
     enum br_rc rc = BR_OK;
     if (!u)
@@ -179,6 +185,7 @@ enum br_rc br_remote_new(const struct br_remote_config *cfg, const struct br_voc
     r->dim = cfg->dim;
     r->timeout_ms = cfg->timeout_ms ? cfg->timeout_ms : 120000;
     r->backoff_ms = cfg->backoff_ms ? cfg->backoff_ms : 500;
+    r->stop = cfg->stop;
     snprintf(r->model, sizeof r->model, "%s", cfg->model);
     BR_TRY(read_url(r, cfg->url, err));
     BR_TRY(take_key(r, cfg->api_key, err));
@@ -204,6 +211,11 @@ const char *br_remote_host(const struct br_remote *r)
     return r->host;
 }
 
+const char *br_remote_url(const struct br_remote *r)
+{
+    return r->url;
+}
+
 void br_remote_set_dimension(struct br_remote *r, uint32_t dim)
 {
     r->dim = dim;
@@ -213,11 +225,44 @@ void br_remote_set_dimension(struct br_remote *r, uint32_t dim)
 
 static size_t take_answer(char *bytes, size_t size, size_t n, void *ctx)
 {
-    struct br_buf *b = ctx;
-    if (b->len + size * n > ANSWER_BYTES_MAX)
-        return 0;
-    br_buf_add(b, bytes, size * n);
-    return b->failed ? 0 : size * n;
+    struct br_remote_session *s = ctx;
+    s->too_large = size * n > s->answer_max - s->answer.len;
+    if (!s->too_large)
+        br_buf_add(&s->answer, bytes, size * n);
+    return s->too_large || s->answer.failed ? 0 : size * n;
+}
+
+static bool must_stop(const struct br_remote *r)
+{
+    return r->stop && *r->stop;
+}
+
+/* libcurl asks about once a second; not 0 ends the request. */
+static int is_over(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)a, (void)b, (void)c, (void)d;
+    return must_stop(ctx);
+}
+
+static bool set_options(struct br_remote_session *s)
+{
+    const struct br_remote *r = s->r;
+    bool ok = curl.setopt(s->handle, CURLOPT_URL, r->url) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_HTTPHEADER, s->headers) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_CONNECTTIMEOUT_MS, (long)BR_MIN(r->timeout_ms, 10000u)) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_WRITEFUNCTION, take_answer) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_WRITEDATA, s) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_XFERINFOFUNCTION, is_over) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_XFERINFODATA, r) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
+    if (r->plain) /* what is sent in the clear stays on this machine */
+        ok &= curl.setopt(s->handle, CURLOPT_NOPROXY, "*") == CURLE_OK;
+    /* A second lock: read_url has looked at the scheme, and libcurl before 7.85 does not know the option. */
+    (void)curl.setopt(s->handle, CURLOPT_PROTOCOLS_STR, r->plain ? "http" : "https");
+    return ok;
 }
 
 enum br_rc br_remote_session_new(struct br_remote *r, struct br_remote_session **out, struct br_err *err)
@@ -227,26 +272,15 @@ enum br_rc br_remote_session_new(struct br_remote *r, struct br_remote_session *
         return br_fail_nomem(err);
     s->r = r;
     s->seed = (unsigned)(uintptr_t)s ^ (unsigned)((uintptr_t)s >> 12);
-    br_buf_init(&s->answer, ANSWER_BYTES_MAX);
+    br_buf_init(&s->answer, SIZE_MAX / 4); /* take_answer has the limit */
     s->handle = curl.init();
     s->headers = curl.append(NULL, "Content-Type: application/json");
     struct curl_slist *more = s->headers && r->auth ? curl.append(s->headers, r->auth) : s->headers;
-    if (!s->handle || !more) {
+    s->headers = more ? more : s->headers;
+    if (!s->handle || !more || !set_options(s)) {
         br_remote_session_free(s);
         return br_fail_nomem(err);
     }
-    s->headers = more;
-    curl.setopt(s->handle, CURLOPT_URL, r->url);
-    curl.setopt(s->handle, CURLOPT_HTTPHEADER, s->headers);
-    curl.setopt(s->handle, CURLOPT_PROTOCOLS_STR, r->plain ? "http" : "https");
-    curl.setopt(s->handle, CURLOPT_FOLLOWLOCATION, 0L);
-    curl.setopt(s->handle, CURLOPT_NOSIGNAL, 1L);
-    curl.setopt(s->handle, CURLOPT_CONNECTTIMEOUT_MS, (long)BR_MIN(r->timeout_ms, 10000u));
-    curl.setopt(s->handle, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-    curl.setopt(s->handle, CURLOPT_WRITEFUNCTION, take_answer);
-    curl.setopt(s->handle, CURLOPT_WRITEDATA, &s->answer);
-    if (r->plain)
-        curl.setopt(s->handle, CURLOPT_NOPROXY, "*"); /* what is sent in the clear stays on this machine */
     *out = s;
     return BR_OK;
 }
@@ -294,8 +328,24 @@ static void wait_before(struct br_remote_session *s, unsigned attempt)
     ms = ms / 2 + (uint64_t)rand_r(&s->seed) % (ms / 2 + 1);
     if (curl.getinfo(s->handle, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
         ms = (uint64_t)BR_MIN(after, (curl_off_t)RETRY_AFTER_MAX) * 1000 + ms / 4;
-    struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-    nanosleep(&t, NULL);
+    for (uint64_t part; ms && !must_stop(s->r); ms -= part) {
+        part = BR_MIN(ms, (uint64_t)STOP_MS);
+        struct timespec t = {.tv_nsec = (long)part * 1000000};
+        nanosleep(&t, NULL);
+    }
+}
+
+static const char *hint_of(long status)
+{
+    if (status == 401 || status == 403)
+        return ": check the key in --api-key-file";
+    if (status == 404)
+        return ": check the URL, --endpoint-kind and --endpoint-model";
+    if (status >= 300 && status < 400)
+        return ": it points elsewhere, which is not followed; give the URL where it is";
+    if (status == 429 || status >= 500)
+        return ": try again later, or see its log";
+    return ": it refuses what it is asked; check --endpoint-kind and --endpoint-model, or see its log";
 }
 
 /* The body is sent until it is answered with 200: s->answer. */
@@ -308,7 +358,10 @@ static enum br_rc post(struct br_remote_session *s, const char *body, size_t len
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         if (attempt)
             wait_before(s, attempt - 1);
+        if (must_stop(s->r))
+            break;
         br_buf_reset(&s->answer);
+        s->too_large = false;
         status = 0;
         c = curl.perform(s->handle);
         curl.getinfo(s->handle, CURLINFO_RESPONSE_CODE, &status);
@@ -317,12 +370,15 @@ static enum br_rc post(struct br_remote_session *s, const char *body, size_t len
         if (!is_transient(c, status))
             break;
     }
+    if (must_stop(s->r))
+        return br_fail(err, BR_E_INTERRUPTED, "stopped; run the same command again to finish it");
+    if (s->answer.no_memory)
+        return br_fail_nomem(err);
+    if (s->too_large && status < 300)
+        return br_fail(err, BR_E_NET, "the endpoint %s answers wrongly: with more than %zu bytes", s->r->host, s->answer_max);
     if (c != CURLE_OK && status < 300)
         return br_fail(err, BR_E_NET, "the endpoint %s cannot be used (%s): search --mode keyword works without it", s->r->host, curl.strerror(c));
-    return br_fail(err, BR_E_NET, "the endpoint %s answers with status %ld%s", s->r->host, status,
-                   status == 401 || status == 403 ? ": check the key in --api-key-file"
-                   : status == 404                ? ": check the URL, --endpoint-kind and --endpoint-model"
-                                                  : ": try again later, or see its log");
+    return br_fail(err, BR_E_NET, "the endpoint %s answers with status %ld%s", s->r->host, status, hint_of(status));
 }
 
 /* At most the pieces a text may have, at a character's end. */
@@ -430,6 +486,7 @@ static enum br_rc ask(struct br_remote_session *s, const char *prefix, const cha
     char *body = body_of(s->r, prefix, texts, lens, n);
     if (!body)
         return br_fail_nomem(err);
+    s->answer_max = ANSWER_BYTES_MORE + n * NUMBER_BYTES * ((size_t)(s->r->dim ? s->r->dim : BR_REMOTE_DIM_MAX) + 16);
     enum br_rc rc = post(s, body, strlen(body), err);
     free(body);
     if (rc != BR_OK)
@@ -442,10 +499,10 @@ enum br_rc br_remote_embed(struct br_remote_session *s, const char *prefix, cons
                            struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t at = 0; at < n && rc == BR_OK; at += INPUTS_MAX) {
-        const json_t *vectors[INPUTS_MAX] = {0};
+    for (size_t at = 0; at < n && rc == BR_OK; at += BR_REMOTE_TEXTS) {
+        const json_t *vectors[BR_REMOTE_TEXTS] = {0};
         json_t *answer = NULL;
-        size_t count = BR_MIN(n - at, (size_t)INPUTS_MAX);
+        size_t count = BR_MIN(n - at, (size_t)BR_REMOTE_TEXTS);
         rc = ask(s, prefix, texts + at, lens + at, count, &answer, vectors, err);
         for (size_t i = 0; i < count && rc == BR_OK; i++)
             rc = take_vector(s->r, vectors[i], out + (at + i) * s->r->dim, err);

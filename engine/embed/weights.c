@@ -37,32 +37,33 @@ static enum br_rc open_onnx(struct br_weights *w, const struct br_weights_shape 
                                     .positions = shape->positions,
                                     .types = shape->types};
     enum br_rc rc;
-    w->is_onnx = true;
     BR_TRY(br_onnx_open(&w->onnx, w->path, err));
     BR_TRY(br_onnx_bert_find(&w->onnx, &s, &w->graph, err));
 err:
     return rc;
 }
 
-enum br_rc br_weights_open(struct br_weights *w, const char *dir, const struct br_weights_shape *shape, struct br_err *err)
+enum br_rc br_weights_open(struct br_weights *w, const char *dir, const char *only, const struct br_weights_shape *shape, struct br_err *err)
 {
     enum br_rc rc;
     size_t i = 0;
     *w = (struct br_weights){.prefix = ""};
     for (; i < BR_COUNT(FILES); i++) {
+        if (only && strcmp(FILES[i], only) != 0)
+            continue;
         int n = snprintf(w->path, sizeof w->path, "%s/%s", dir, FILES[i]);
         if (n < 0 || (size_t)n >= sizeof w->path)
             return br_fail(err, BR_E_USAGE, "the path is too long: %.200s", dir);
-        if (br_file_is_there(w->path))
+        if (only || br_file_is_there(w->path))
             break;
     }
     if (i == BR_COUNT(FILES))
         return br_fail(err, BR_E_DATA, "%s has neither model.safetensors nor model.onnx (a model.bin has to be saved as safetensors first)", dir);
-    w->inside = FILES[i];
     w->owned = calloc(OWNED_MAX, sizeof *w->owned);
     if (!w->owned)
         return br_fail_nomem(err);
-    if (i > 0)
+    w->is_onnx = i > 0;
+    if (w->is_onnx)
         return open_onnx(w, shape, err);
     BR_TRY(br_safetensors_open(&w->safetensors, w->path, err));
     BR_TRY(find_prefix(w, err));

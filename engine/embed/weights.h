@@ -12,7 +12,6 @@ struct br_weights {
     struct br_onnx onnx;
     struct br_onnx_bert graph; /* which of its tensors is which */
     const char *prefix;        /* of the names in the file */
-    const char *inside;        /* of a folder: "model.safetensors" */
     void **owned;              /* what had to be converted */
     size_t n_owned;
 };
@@ -21,8 +20,8 @@ struct br_weights_shape { /* as config.json says; a graph is checked against it 
     uint32_t layers, hidden, ffn, vocab, positions, types; /* types 0: not said */
 };
 
-/* The weights of a folder. The tensors live until br_weights_close, which is also for what failed to open. */
-BR_MUST_USE enum br_rc br_weights_open(struct br_weights *w, const char *dir, const struct br_weights_shape *shape, struct br_err *err);
+/* The weights of a folder: of the file `only`, else (NULL) of the first there is. The tensors live until br_weights_close, which is also for what failed to open. */
+BR_MUST_USE enum br_rc br_weights_open(struct br_weights *w, const char *dir, const char *only, const struct br_weights_shape *shape, struct br_err *err);
 void br_weights_close(struct br_weights *w);
 /* What only opening and getting need. */
 void br_weights_settle(struct br_weights *w);
