@@ -55,7 +55,7 @@ enum br_rc br_slack_activity(struct br_store *s, enum br_slack_activity_of of, c
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        const struct br_slack_activity a = {.id = br_slack_column_text(st, 0),
+        const struct br_slack_activity a = {.id = br_slack_column_key(st, 0),
                                             .name = br_slack_column_text(st, 1),
                                             .messages = column_count(st, 2),
                                             .threads = column_count(st, 3),
@@ -114,7 +114,7 @@ enum br_rc br_slack_busiest_threads(struct br_store *s, int64_t after, int64_t b
             return BR_OK;
         struct br_slack_busy_thread *t = &out[(*n_out)++];
         *t = (struct br_slack_busy_thread){.key.thread_ts = sqlite3_column_int64(st, 1), .replies = column_count(st, 2)};
-        strncat(t->key.channel_id, br_slack_column_text(st, 0), sizeof(t->key.channel_id) - 1);
+        strncat(t->key.channel_id, br_slack_column_key(st, 0), sizeof(t->key.channel_id) - 1);
     }
 err:
     return rc;
@@ -135,7 +135,7 @@ enum br_rc br_slack_new_channels(struct br_store *s, int64_t after, int64_t befo
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        rc = fn(ctx, br_slack_column_text(st, 0), br_slack_column_text(st, 1), sqlite3_column_int64(st, 2), err);
+        rc = fn(ctx, br_slack_column_key(st, 0), br_slack_column_text(st, 1), sqlite3_column_int64(st, 2), err);
         if (rc != BR_OK)
             sqlite3_reset(st);
         BR_TRY(rc);

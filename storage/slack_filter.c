@@ -433,7 +433,7 @@ enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc
                            .ts = sqlite3_column_int64(st, 3),
                            .last_ts = sqlite3_column_int64(st, 4),
                            .thread_ts = sqlite3_column_int64(st, 5)};
-    strncat(doc->channel_id, br_slack_column_text(st, 2), sizeof(doc->channel_id) - 1);
+    strncat(doc->channel_id, br_slack_column_key(st, 2), sizeof(doc->channel_id) - 1);
     sqlite3_reset(st);
 err:
     return rc;

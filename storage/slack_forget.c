@@ -44,7 +44,7 @@ static enum br_rc next_messages(struct br_store *s, const struct br_slack_forget
         *k = (struct message_key){.ts = sqlite3_column_int64(st, 1),
                                   .thread_ts = sqlite3_column_int64(st, 2),
                                   .is_document = sqlite3_column_int(st, 3) != 0};
-        strncat(k->channel_id, br_slack_column_text(st, 0), sizeof(k->channel_id) - 1);
+        strncat(k->channel_id, br_slack_column_key(st, 0), sizeof(k->channel_id) - 1);
     }
 err:
     return rc;
@@ -179,7 +179,7 @@ static enum br_rc next_reaction(struct br_store *s, const char *user_id, struct 
     if (!*found)
         return BR_OK;
     struct message_key next = {.ts = sqlite3_column_int64(st, 1)};
-    strncat(next.channel_id, br_slack_column_text(st, 0), sizeof(next.channel_id) - 1);
+    strncat(next.channel_id, br_slack_column_key(st, 0), sizeof(next.channel_id) - 1);
     sqlite3_reset(st);
     *k = next;
 err:

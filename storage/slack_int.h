@@ -28,6 +28,7 @@ void br_slack_bind_positive(sqlite3_stmt *st, int i, int64_t value); /* <= 0: NU
 void br_slack_bind_slot(sqlite3_stmt *st, int i, int64_t slot);      /* BR_NO_SLOT: NULL */
 int64_t br_slack_column_slot(sqlite3_stmt *st, int i);
 const char *br_slack_column_text(sqlite3_stmt *st, int i); /* NULL when NULL */
+const char *br_slack_column_key(sqlite3_stmt *st, int i);  /* of a key, which is never NULL: "" where a damaged row says so */
 BR_MUST_USE enum br_rc br_slack_check_id(const char *id, const char *what, struct br_err *err); /* 1 to 63 bytes */
 
 /* --- slack_compact.c --- */

@@ -88,7 +88,7 @@ enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, in
                            .ts = sqlite3_column_int64(st, 1),
                            .last_ts = sqlite3_column_int64(st, 2),
                            .thread_ts = sqlite3_column_int64(st, 3)};
-    strncat(doc->channel_id, br_slack_column_text(st, 0), sizeof(doc->channel_id) - 1);
+    strncat(doc->channel_id, br_slack_column_key(st, 0), sizeof(doc->channel_id) - 1);
     *length = (size_t)sqlite3_column_int64(st, 5);
     sqlite3_reset(st);
 err:

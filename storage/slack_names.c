@@ -117,7 +117,7 @@ static void note_row(struct finder *f, sqlite3_stmt *st, int n_names)
     for (int i = 0; i < n_names; i++)
         names[i] = br_slack_column_text(st, 2 + i);
     for (int i = 0; i < n_names; i++)
-        note_name(f, br_slack_column_text(st, 0), names, n_names, i, sqlite3_column_int(st, 1));
+        note_name(f, br_slack_column_key(st, 0), names, n_names, i, sqlite3_column_int(st, 1));
 }
 
 static enum br_rc look(struct br_store *s, const char *sql, int n_names, struct finder *f, struct br_err *err)
@@ -207,7 +207,13 @@ static enum br_rc look_at_bots(struct br_store *s, struct finder *f, struct br_e
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             break;
-        const char *name = br_slack_column_text(st, 0);
+        const char *name = br_slack_column_key(st, 0);
+        if (sqlite3_stricmp(name, br_buf_str(&at)) <= 0) /* a damaged tree gives its rows in any order */
+            rc = br_fail(err, BR_E_CORRUPT, "%s/metadata.db: the index of bots' names makes no sense: run repair", br_store_dir(s));
+        if (rc != BR_OK) {
+            sqlite3_reset(st);
+            goto err;
+        }
         if (strlen(name) < NAME_MAX_BYTES)
             note_name(f, name, &name, 1, 0, 0);
         br_buf_reset(&at);
@@ -312,7 +318,7 @@ static enum br_rc each_row(struct br_store *s, sqlite3_stmt *st, size_t *n,
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        rc = fn(ctx, br_slack_column_text(st, 0), br_slack_column_text(st, 1));
+        rc = fn(ctx, br_slack_column_key(st, 0), br_slack_column_text(st, 1));
         if (rc != BR_OK) {
             sqlite3_reset(st);
             return br_fail(err, rc, "%s", br_rc_text(rc));

@@ -118,7 +118,7 @@ static enum br_rc drop_former_members(struct br_store *s, const char *channel_id
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             break;
-        const char *id = br_slack_column_text(st, 0);
+        const char *id = br_slack_column_key(st, 0);
         if (!n || !bsearch(&id, sorted, n, sizeof(*sorted), by_text))
             br_buf_add(&former, id, strlen(id) + 1);
     }

@@ -68,7 +68,7 @@ enum br_rc br_slack_each_folded(struct br_store *s, const char *channel_id, int6
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        rc = fn(ctx, br_slack_column_text(st, 0), sqlite3_column_int64(st, 1));
+        rc = fn(ctx, br_slack_column_key(st, 0), sqlite3_column_int64(st, 1));
         if (rc != BR_OK)
             sqlite3_reset(st);
         BR_TRY(rc);

@@ -41,7 +41,7 @@ static enum br_rc keys_collect(struct keys *k, struct br_store *s, sqlite3_stmt 
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        rc = keys_add(k, br_slack_column_text(st, 0), sqlite3_column_int64(st, 1), err);
+        rc = keys_add(k, br_slack_column_key(st, 0), sqlite3_column_int64(st, 1), err);
         if (rc != BR_OK)
             sqlite3_reset(st);
         BR_TRY(rc);

@@ -228,7 +228,7 @@ static enum br_rc list_long_threads(struct reembed *r, struct br_err *err)
         br_buf_reset(&r->bytes);
         rc = read_text(r, (uint64_t)sqlite3_column_int64(st, 2), err);
         if (rc == BR_OK && !r->how->fits(r->how->ctx, br_buf_str(&r->bytes), r->bytes.len))
-            rc = note_thread(r, br_slack_column_text(st, 0), sqlite3_column_int64(st, 1), err);
+            rc = note_thread(r, br_slack_column_key(st, 0), sqlite3_column_int64(st, 1), err);
         if (rc != BR_OK) {
             sqlite3_reset(st);
             return rc;

@@ -28,7 +28,7 @@ static enum br_rc find_owner(struct br_store *s, const char *sql, uint64_t conte
                                  .thread_ts = sqlite3_column_int64(st, 2),
                                  .raw_id = (uint64_t)sqlite3_column_int64(st, 3),
                                  .slot = sqlite3_column_type(st, 4) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 4)};
-    strncat(o->channel_id, br_slack_column_text(st, 0), sizeof(o->channel_id) - 1);
+    strncat(o->channel_id, br_slack_column_key(st, 0), sizeof(o->channel_id) - 1);
     sqlite3_reset(st);
 err:
     return rc;
@@ -192,7 +192,7 @@ enum br_rc br_slack_vectorless(struct br_store *s, struct br_slack_vectorless *o
                                           .ts = sqlite3_column_int64(st, 2),
                                           .position = sqlite3_column_int64(st, 3),
                                           .content_id = (uint64_t)sqlite3_column_int64(st, 4)};
-        strncat(d->channel_id, br_slack_column_text(st, 1), sizeof(d->channel_id) - 1);
+        strncat(d->channel_id, br_slack_column_key(st, 1), sizeof(d->channel_id) - 1);
     }
 err:
     return rc;

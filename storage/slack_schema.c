@@ -269,6 +269,12 @@ const char *br_slack_column_text(sqlite3_stmt *st, int i)
     return (const char *)sqlite3_column_text(st, i);
 }
 
+const char *br_slack_column_key(sqlite3_stmt *st, int i)
+{
+    const char *text = br_slack_column_text(st, i);
+    return text ? text : "";
+}
+
 enum br_rc br_slack_check_id(const char *id, const char *what, struct br_err *err)
 {
     size_t n = id ? strlen(id) : 0;

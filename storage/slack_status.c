@@ -58,7 +58,7 @@ enum br_rc br_slack_channel_statuses(struct br_store *s,
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        struct br_slack_channel_status c = {.id = br_slack_column_text(st, 0),
+        struct br_slack_channel_status c = {.id = br_slack_column_key(st, 0),
                                             .name = br_slack_column_text(st, 1),
                                             .kind = (enum br_slack_channel_kind)sqlite3_column_int(st, 2),
                                             .messages = (uint64_t)sqlite3_column_int64(st, 3),
@@ -90,8 +90,7 @@ static enum br_rc count_defects(struct br_store *s, const char *sql, const char 
             return BR_OK;
         (*n)++;
         if (!r->first_problem[0]) {
-            const char *key = br_slack_column_text(st, 0);
-            snprintf(r->first_problem, sizeof(r->first_problem), "%s %.64s %lld", what, key ? key : "",
+            snprintf(r->first_problem, sizeof(r->first_problem), "%s %.64s %lld", what, br_slack_column_key(st, 0),
                      (long long)sqlite3_column_int64(st, 1));
         }
     }

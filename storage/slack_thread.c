@@ -62,7 +62,7 @@ enum br_rc br_slack_dirty_threads(struct br_store *s, struct br_slack_thread_key
             return BR_OK;
         struct br_slack_thread_key *k = &keys[(*n_out)++];
         *k = (struct br_slack_thread_key){.thread_ts = sqlite3_column_int64(st, 1)};
-        strncat(k->channel_id, br_slack_column_text(st, 0), sizeof(k->channel_id) - 1);
+        strncat(k->channel_id, br_slack_column_key(st, 0), sizeof(k->channel_id) - 1);
     }
     if (n)
         sqlite3_reset(st);
