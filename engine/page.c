@@ -50,12 +50,13 @@ enum br_rc br_page_of(const char *cursor, uint64_t fingerprint, size_t n, const 
         return br_fail(err, BR_E_USAGE, "the cursor belongs to another question: ask the one it came from, with the same filters and mode");
     if (f[1] != now->generation)
         return br_fail(err, BR_E_USAGE, "the archive was compacted since the cursor was made: begin again with the first page");
-    if (f[4] < 1 || f[4] > BR_SEARCH_N_MAX || f[5] >= BR_SEARCH_N_MAX || f[5] + n > BR_SEARCH_N_MAX)
+    if (f[4] < 1 || f[4] > BR_SEARCH_N_MAX || f[5] >= BR_SEARCH_N_MAX)
         return br_fail(err, BR_E_USAGE, "pages go as far as hit %d: ask a narrower question", BR_SEARCH_N_MAX);
     page->slots = f[2];
     page->contents = f[3];
     page->base_n = (size_t)f[4];
     page->offset = (size_t)f[5];
+    page->n = BR_MIN(n, BR_SEARCH_N_MAX - page->offset); /* the last page may be a short one */
     page->pinned = now->vector_tail > page->slots || now->next_content_id > page->contents;
     return BR_OK;
 }
