@@ -459,13 +459,19 @@ static enum br_rc parse_text(struct parser *p, const char *s, bool literal, stru
     return rc;
 }
 
-/* At most QUERY_BYTES_MAX of the query, whole characters, with typographic quotes as plain ones unless literal. */
-static void plain_query(const char *query, bool literal, struct br_buf *out)
+size_t br_query_length(const char *query)
 {
-    size_t n = strlen(query);
+    size_t n = strnlen(query, QUERY_BYTES_MAX + 1);
     if (n > QUERY_BYTES_MAX)
         for (n = QUERY_BYTES_MAX; n && ((unsigned char)query[n] & 0xC0) == 0x80;)
             n--;
+    return n;
+}
+
+/* What is read of the query, with typographic quotes as plain ones unless literal. */
+static void plain_query(const char *query, bool literal, struct br_buf *out)
+{
+    size_t n = br_query_length(query);
     for (size_t i = 0; i < n; i++) {
         bool quote = !literal && i + 2 < n && (strncmp(query + i, "\u201C", 3) == 0 || strncmp(query + i, "\u201D", 3) == 0);
         br_buf_addc(out, quote ? '"' : query[i]);

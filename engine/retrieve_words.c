@@ -32,21 +32,23 @@ static double weight(double idf, double tf, double norm)
     return idf * tf * (K1 + 1) / (tf + norm);
 }
 
-/* Threads are counted anew when the number of passages has changed by a sixteenth: a mean needs no more. */
+/* Threads are counted once in each state of the store, so that every handle gives the same scores, whatever it was asked before. */
 static enum br_rc mean_thread(struct br_workspace *ws, const struct br_term_counts *passages, double *tokens, struct br_err *err)
 {
-    uint64_t n = passages->n_documents, then = ws->passages_counted;
+    struct br_store_info info;
+    enum br_rc rc = BR_OK;
     *tokens = 1;
-    if (!n)
+    if (!passages->n_documents)
         return BR_OK;
-    if (!then || n > then + then / 16 || n + then / 16 < then) {
-        enum br_rc rc = br_slack_threads_with_passages(ws->store, &ws->threads_counted, err);
-        if (rc != BR_OK)
-            return rc;
-        ws->passages_counted = n;
+    BR_TRY(br_store_info(ws->store, &info, err));
+    const struct br_state now = br_state_of(&info);
+    if (memcmp(&ws->counted_at, &now, sizeof now) != 0) {
+        BR_TRY(br_slack_threads_with_passages(ws->store, &ws->threads_counted, err));
+        ws->counted_at = now;
     }
     *tokens = (double)passages->n_tokens / (double)BR_MAX(ws->threads_counted, (uint64_t)1);
-    return BR_OK;
+err:
+    return rc;
 }
 
 struct alternative {
