@@ -253,7 +253,7 @@ struct br_query {
     size_t n_alternatives;
     struct br_buf phrases;       /* FTS5 expression of filter.with: all of them */
     struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
-    struct br_term words[BR_QUERY_WORDS_MAX]; /* words and phrases, for ranking, snippets and reasons */
+    struct br_term words[BR_QUERY_WORDS_MAX]; /* words, phrases and their parts, each once, for ranking, snippets and reasons */
     size_t n_words;
     struct br_slack_filter filter; /* all conditions; points into lists below */
     struct br_arena arena;         /* their names */

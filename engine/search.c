@@ -312,13 +312,22 @@ struct found_by {
     bool meaning, words, thread_words; /* thread_words: another message of the conversation has them */
 };
 
+/* A part of a word or phrase that is found as a whole: those come before their parts. */
+static bool is_part(const struct br_term_hit *hits, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (hits[j].term != hits[i].term && hits[j].start <= hits[i].start && hits[i].end <= hits[j].end)
+            return true;
+    return false;
+}
+
 /* Each word once, as the text has it; ASCII in lower case, since case says nothing. */
 static void add_found_words(struct br_buf *b, const struct br_message *m, const struct br_term_hit *hits, size_t n_hits, bool meaning)
 {
     bool said[BR_QUERY_WORDS_MAX] = {false};
     size_t n = 0;
     for (size_t i = 0; i < n_hits && n < REASON_WORDS_MAX; i++) {
-        if (said[hits[i].term])
+        if (said[hits[i].term] || is_part(hits, i))
             continue;
         said[hits[i].term] = true;
         br_buf_adds(b, n++ ? ", " : meaning ? " + words: " : "words: ");
