@@ -275,7 +275,7 @@ void br_query_words(const char *query, struct br_buf *out);
 struct br_page;
 /* The search itself, within the caller's snapshot: the first br_page_end hits. */
 BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options,
-                                       const struct br_page *page, struct br_search_results *out, struct br_err *err);
+                                       struct br_page *page, struct br_search_results *out, struct br_err *err);
 
 /* --- docs.c --- */
 /* Within a snapshot, whose state is now: before br_doc_of_slot. */

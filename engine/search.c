@@ -197,7 +197,7 @@ struct searching {
     struct br_query query;
     struct br_slack_set allowed;
     bool filtered;
-    const struct br_page *page;
+    struct br_page *page;
     size_t n; /* of the first page */
     struct fusion *fusion;
     bool exhaustive;
@@ -294,7 +294,9 @@ static enum br_rc retrieve(struct searching *s, struct br_err *err)
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));
     if (s->opt->mode != BR_SEARCH_SEMANTIC && s->query.match.len) {
-        BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, &words, err));
+        const struct br_word_totals *totals = br_page_is_first(s->page) ? NULL : &s->page->words;
+        BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, totals, &words, err));
+        s->page->words = words.totals;
         BR_TRY(note_best_words(s, &words, BR_DOC_PASSAGE, err));
         BR_TRY(note_best_words(s, &words, BR_DOC_MESSAGE, err));
     }
@@ -575,7 +577,7 @@ static enum br_rc give_results(struct searching *s, double took_ms, struct br_se
     return BR_OK;
 }
 
-enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options, const struct br_page *page,
+enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options, struct br_page *page,
                            struct br_search_results *out, struct br_err *err)
 {
     struct searching s = {.ws = ws, .opt = options, .page = page, .n = page->base_n};

@@ -307,6 +307,46 @@ static void pages_are_parts_of_one_ranking(void **state)
     }
 }
 
+/* What a search shows on its pages of seven, with or without writes between them. */
+static size_t page_through(const char *query, enum br_search_mode mode, const char *write, int64_t shown[], size_t room)
+{
+    static int written;
+    char cursor[512] = "";
+    size_t n = 0;
+    do {
+        struct br_search_options o = {.mode = mode, .n = 7, .cursor = *cursor ? cursor : NULL};
+        struct br_search_results r = search(ws, query, &o);
+        for (size_t i = 0; i < r.count && n < room; i++)
+            shown[n++] = r.hits[i].message.ts;
+        snprintf(cursor, sizeof cursor, "%s", r.next_cursor ? r.next_cursor : "");
+        br_search_results_free(&r);
+        struct draft d[5];
+        for (int i = 0; i < 5 && write; i++) {
+            d[i] = draft(IN_THREADS + 2000 + 4 * written++, 0);
+            snprintf(d[i].text, sizeof d[i].text, "%s %s", write, words[pick(WORDS)]);
+        }
+        if (write)
+            import(home, d, 5);
+    } while (*cursor && n < room);
+    return n;
+}
+
+/* Also what words are weighed by stays that of the first page. */
+static void writes_move_nothing_on_later_pages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        enum br_search_mode mode = i % 2 ? BR_SEARCH_KEYWORD : BR_SEARCH_HYBRID;
+        char query[64];
+        int64_t still[60], moving[60];
+        snprintf(query, sizeof query, "%s %s", words[i], words[(i + 3) % WORDS]);
+        size_t n = page_through(query, mode, NULL, still, 60);
+        assert_true(n > 30);
+        assert_int_equal(page_through(query, mode, words[i], moving, 60), n);
+        assert_memory_equal(still, moving, n * sizeof *still);
+    }
+}
+
 /* A handle that was asked before knows no more, and no less, than one that is new. */
 static void every_handle_gives_the_same_scores(void **state)
 {
@@ -361,6 +401,7 @@ int main(void)
         cmocka_unit_test(nothing_stale_is_given),
         cmocka_unit_test(bytes_are_bounded),
         cmocka_unit_test(every_handle_gives_the_same_scores),
+        cmocka_unit_test(writes_move_nothing_on_later_pages),
         cmocka_unit_test(the_last_page_is_given),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
