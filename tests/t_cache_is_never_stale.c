@@ -1,4 +1,4 @@
-/* An answer from the cache is the answer a new search would give: whatever is imported, edited or forgotten between two equal questions, by this
+/* An answer from the cache is the answer a new search would give: whatever is imported, edited, forgotten or compacted between two equal questions, by this
  * process or another. The cache stays within its bytes. The pages of a search are parts of one ranking while all that goes on. */
 #include "tiny_model.h"
 
@@ -184,6 +184,11 @@ static void change_something(int round)
         assert_true(status == 0 || status == BR_STATUS_NOT_FOUND);
         return;
     }
+    if (pick(8) == 0) {
+        struct br_compact_report report;
+        assert_int_equal(br_compact(home, NULL, NULL, &report, &err), 0);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         d[i] = draft(pick(2) ? (int)pick(80) : 100 + round * 5 + (int)i, round + 1);
     if (pick(3)) {
@@ -213,7 +218,7 @@ static void nothing_stale_is_given(void **state)
     struct br_workspace *plain = NULL;
     assert_int_equal(br_workspace_open(home, NULL, &plain, &err), 0);
     br_workspace_cache_limit(plain, 0);
-    for (int round = 0; round < 25; round++) {
+    for (int round = 0; round < 30; round++) {
         change_something(round);
         for (int i = 0; i < 12; i++) {
             char query[100];
