@@ -27,6 +27,7 @@ struct batch {
     const struct br_search_options *options;
     br_search_each_fn each;
     void *ctx;
+    size_t cache_limit; /* the caller's, for every thread's handle */
     pthread_mutex_t lock; /* guards next */
     size_t next;
 };
@@ -114,6 +115,8 @@ static void *work(void *arg)
     size_t from, n;
     if (!*w->ws && br_workspace_open(b->ws->home, b->ws->id, w->ws, &unopened) != 0)
         return NULL; /* the others do its work */
+    if (*w->ws != b->ws)
+        br_cache_set_limit((*w->ws)->cache, b->cache_limit);
     while ((n = take_group(b, &from)) > 0) {
         embed_group(*w->ws, b->queries + from, n, b->options);
         for (size_t i = from; i < from + n; i++) {
@@ -136,6 +139,9 @@ int br_search_many(struct br_workspace *ws, const char *const *queries, size_t n
     pthread_t ids[HELPERS_MAX];
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t groups = (n + GROUP - 1) / GROUP, started = 0;
+    struct br_cache_status cache;
+    br_cache_status_of(ws->cache, &cache);
+    b.cache_limit = cache.limit;
     size_t helpers = cpus > 1 && groups > 1 ? BR_MIN(BR_MIN((size_t)cpus, groups) - 1, (size_t)HELPERS_MAX) : 0;
     if (b.options->cursor)
         return br_status_of(br_fail(&err, BR_E_USAGE, "a cursor goes on with one question, not with many"), &err, error);

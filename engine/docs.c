@@ -10,8 +10,7 @@
 #define PLACES 65536 /* a power of two */
 
 struct br_docs {
-    uint8_t uuid[16];
-    uint64_t generation, last_seq, commits;
+    struct br_state state;
     struct br_doc items[PLACES];
     uint64_t slots[PLACES]; /* slot + 1 of the document in a place; 0: none */
 };
@@ -24,17 +23,13 @@ void br_docs_free(struct br_docs *d)
 void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now)
 {
     struct br_docs *d = ws->docs;
-    if (d && d->generation == now->generation && d->last_seq == now->last_seq && d->commits == now->commits &&
-        memcmp(d->uuid, now->uuid, sizeof d->uuid) == 0)
+    const struct br_state state = br_state_of(now);
+    if (d && memcmp(&d->state, &state, sizeof state) == 0)
         return;
     free(d); /* and a new one: pages of zeros cost nothing until they are used */
     ws->docs = d = calloc(1, sizeof *d);
-    if (!d)
-        return; /* then every slot is looked up */
-    memcpy(d->uuid, now->uuid, sizeof d->uuid);
-    d->generation = now->generation;
-    d->last_seq = now->last_seq;
-    d->commits = now->commits;
+    if (d) /* else every slot is looked up */
+        d->state = state;
 }
 
 enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc *doc, struct br_err *err)

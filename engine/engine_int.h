@@ -4,6 +4,8 @@
 
 #include "backread.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/buf.h"
@@ -36,6 +38,19 @@ struct br_graph {
     uint64_t tail_max;      /* 0: br_graph_tail_max; tests set it after the open */
 };
 
+/* A state of a store: every transaction of a writer moves to another. No padding: compared and hashed as bytes. */
+struct br_state {
+    uint8_t uuid[16];
+    uint64_t generation, last_seq, commits;
+};
+_Static_assert(sizeof(struct br_state) == 40, "no padding");
+static inline struct br_state br_state_of(const struct br_store_info *info)
+{
+    struct br_state s = {.generation = info->generation, .last_seq = info->last_seq, .commits = info->commits};
+    memcpy(s.uuid, info->uuid, sizeof s.uuid);
+    return s;
+}
+
 struct br_workspace {
     struct br_home *home; /* borrowed */
     struct br_store *store;
@@ -46,7 +61,8 @@ struct br_workspace {
     struct br_cache *cache;
     struct br_docs *docs;       /* docs.c */
     struct br_helpers *helpers; /* batch.c: made at the first batch */
-    uint64_t passages_counted, threads_counted; /* the number of conversations with passages when there were so many passages */
+    struct br_state counted_at; /* when threads_counted, the number of conversations with passages, was counted */
+    uint64_t threads_counted;
     char id[65], name[256], domain[256];
 };
 
@@ -243,7 +259,7 @@ struct br_query {
     size_t n_alternatives;
     struct br_buf phrases;       /* FTS5 expression of filter.with: all of them */
     struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
-    struct br_term words[BR_QUERY_WORDS_MAX]; /* words and phrases, for ranking, snippets and reasons */
+    struct br_term words[BR_QUERY_WORDS_MAX]; /* words, phrases and their parts, each once, for ranking, snippets and reasons */
     size_t n_words;
     struct br_slack_filter filter; /* all conditions; points into lists below */
     struct br_arena arena;         /* their names */
@@ -256,6 +272,8 @@ struct br_query {
 BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
                                       struct br_query *q, struct br_err *err);
 void br_query_free(struct br_query *q);
+/* Bytes of a query that are read: all, or a beginning of whole characters. */
+size_t br_query_length(const char *query);
 /* The text of a query of nothing but words, as br_query.text has it. */
 void br_query_words(const char *query, struct br_buf *out);
 
@@ -263,7 +281,7 @@ void br_query_words(const char *query, struct br_buf *out);
 struct br_page;
 /* The search itself, within the caller's snapshot: the first br_page_end hits. */
 BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options,
-                                       const struct br_page *page, struct br_search_results *out, struct br_err *err);
+                                       struct br_page *page, struct br_search_results *out, struct br_err *err);
 
 /* --- docs.c --- */
 /* Within a snapshot, whose state is now: before br_doc_of_slot. */

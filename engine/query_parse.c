@@ -276,32 +276,36 @@ static void term_free(struct br_term *t)
     free(t->stems);
 }
 
+static enum br_rc term_new(const char *s, size_t n, const struct br_token *tokens, size_t n_tokens, struct br_term *t, struct br_err *err)
+{
+    *t = (struct br_term){.text = strndup(s, n), .stems = malloc(n_tokens * sizeof *t->stems), .n_stems = n_tokens};
+    if (!t->text || !t->stems) {
+        term_free(t);
+        return br_fail_nomem(err);
+    }
+    for (size_t i = 0; i < n_tokens; i++)
+        t->stems[i] = tokens[i].hash;
+    return BR_OK;
+}
+
 /* n_stems is 0 when the keyword index knows no word in it. */
 static enum br_rc term_of(struct parser *p, const char *s, size_t n, struct br_term *t, struct br_err *err)
 {
     *t = (struct br_term){0};
     enum br_rc rc = br_tokens_of(p->tokenizer, s, n, &p->tokens, err);
-    if (rc != BR_OK || !p->tokens.n)
-        return rc;
-    t->text = strndup(s, n);
-    t->stems = malloc(p->tokens.n * sizeof *t->stems);
-    if (!t->text || !t->stems) {
-        term_free(t);
-        return br_fail_nomem(err);
-    }
-    t->n_stems = p->tokens.n;
-    for (size_t i = 0; i < t->n_stems; i++)
-        t->stems[i] = p->tokens.items[i].hash;
-    return BR_OK;
+    return rc == BR_OK && p->tokens.n ? term_new(s, n, p->tokens.items, p->tokens.n, t, err) : rc;
 }
 
-/* Words past the limit, or the buffer's end, rank nothing: they are still part of what is embedded. */
+/* Each once. Words past the limit, or the buffer's end, rank nothing: they are still part of what is embedded. */
 static void keep_word(struct br_term *list, size_t *n, struct br_term *t)
 {
-    if (*n < BR_QUERY_WORDS_MAX)
-        list[(*n)++] = *t;
-    else
+    bool known = *n == BR_QUERY_WORDS_MAX;
+    for (size_t i = 0; i < *n && !known; i++)
+        known = list[i].n_stems == t->n_stems && memcmp(list[i].stems, t->stems, t->n_stems * sizeof *t->stems) == 0;
+    if (known)
         term_free(t);
+    else
+        list[(*n)++] = *t;
 }
 
 static enum br_rc add_word(struct parser *p, const char *s, size_t n, struct br_err *err)
@@ -335,18 +339,19 @@ static void add_quoted(struct br_buf *b, const char *joint, const char *s, size_
     br_buf_addc(b, '"');
 }
 
-/* An alternative of the ranking, if it is new and fits. */
-static void add_alternative(struct parser *p, uint64_t hash, const char *s, size_t n)
+/* An alternative of the ranking, if it is new and fits. False: it is not. */
+static bool add_alternative(struct parser *p, uint64_t hash, const char *s, size_t n)
 {
     struct br_query *q = p->q;
     for (size_t i = 0; i < q->n_alternatives; i++)
         if (p->alternatives[i] == hash)
-            return;
+            return false;
     if (q->n_alternatives == BR_COUNT(p->alternatives) || q->match.len + 2 * n + 8 > q->match.cap)
-        return;
+        return false;
     p->alternatives[q->n_alternatives] = hash;
     add_quoted(&q->match, BR_QUERY_OR, s, n);
     q->alternative_end[q->n_alternatives++] = q->match.len;
+    return true;
 }
 
 /* A phrase or an exclusion: kept or refused, never dropped. */
@@ -459,13 +464,19 @@ static enum br_rc parse_text(struct parser *p, const char *s, bool literal, stru
     return rc;
 }
 
-/* At most QUERY_BYTES_MAX of the query, whole characters, with typographic quotes as plain ones unless literal. */
-static void plain_query(const char *query, bool literal, struct br_buf *out)
+size_t br_query_length(const char *query)
 {
-    size_t n = strlen(query);
+    size_t n = strnlen(query, QUERY_BYTES_MAX + 1);
     if (n > QUERY_BYTES_MAX)
         for (n = QUERY_BYTES_MAX; n && ((unsigned char)query[n] & 0xC0) == 0x80;)
             n--;
+    return n;
+}
+
+/* What is read of the query, with typographic quotes as plain ones unless literal. */
+static void plain_query(const char *query, bool literal, struct br_buf *out)
+{
+    size_t n = br_query_length(query);
     for (size_t i = 0; i < n; i++) {
         bool quote = !literal && i + 2 < n && (strncmp(query + i, "\u201C", 3) == 0 || strncmp(query + i, "\u201D", 3) == 0);
         br_buf_addc(out, quote ? '"' : query[i]);
@@ -490,7 +501,7 @@ void br_query_words(const char *query, struct br_buf *out)
 
 /* ---- putting it together ---- */
 
-/* The parts of a term that is several words to the keyword index. */
+/* The parts of a term that is several words to the keyword index. What finds a message is also shown as its reason. */
 static enum br_rc add_parts(struct parser *p, const struct br_term *t, struct br_err *err)
 {
     enum br_rc rc = br_tokens_of(p->tokenizer, t->text, strlen(t->text), &p->tokens, err);
@@ -498,8 +509,12 @@ static enum br_rc add_parts(struct parser *p, const struct br_term *t, struct br
         const struct br_token *part = &p->tokens.items[i];
         const char *s = t->text + part->start;
         size_t n = part->end - part->start;
-        if (!is_stop_word(s, n))
-            add_alternative(p, part->hash, s, n);
+        struct br_term word;
+        if (is_stop_word(s, n) || !add_alternative(p, part->hash, s, n))
+            continue;
+        rc = term_new(s, n, part, 1, &word, err);
+        if (rc == BR_OK)
+            keep_word(p->q->words, &p->q->n_words, &word);
     }
     return rc;
 }
@@ -518,7 +533,7 @@ static enum br_rc build_match(struct parser *p, struct br_err *err)
         const struct br_term *t = &q->words[i];
         add_alternative(p, t->n_stems == 1 ? t->stems[0] : XXH3_64bits(t->stems, t->n_stems * sizeof *t->stems), t->text, strlen(t->text));
     }
-    for (size_t i = 0; i < q->n_words; i++)
+    for (size_t i = 0, n = q->n_words; i < n; i++)
         if (q->words[i].n_stems > 1)
             BR_TRY(add_parts(p, &q->words[i], err));
 err:

@@ -3,6 +3,7 @@
 #define BR_RETRIEVE_H
 
 #include "engine_int.h"
+#include "page.h"
 
 struct br_semantic_hit {
     struct br_doc doc;
@@ -25,6 +26,7 @@ void br_semantic_hits_free(struct br_semantic_hits *h);
 /* --- retrieve_words.c: the words of a query in messages and conversations --- */
 struct br_word_counts {
     struct br_term_counts of[2]; /* by enum br_doc_kind */
+    struct br_word_totals totals;
     double idf[BR_TERMS_MAX];
     double message_tokens, thread_tokens; /* mean lengths */
 };
@@ -32,9 +34,10 @@ struct br_word_hit {
     struct br_doc doc;
     double score;
 };
-/* Counts the query's alternatives in the documents of contents (NULL: all); of many only the rarest. Caller frees out. */
+/* Counts the query's alternatives in the documents of contents (NULL: all); of many only the rarest. totals: those of an earlier page, to
+ * score as it did; NULL: those of now. Caller frees out. */
 BR_MUST_USE enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents,
-                                      struct br_word_counts *out, struct br_err *err);
+                                      const struct br_word_totals *totals, struct br_word_counts *out, struct br_err *err);
 void br_word_counts_free(struct br_word_counts *w);
 /* The best documents of a kind, best first, at most n. Messages are scored by BM25; passages too, as if all had one length. */
 BR_MUST_USE enum br_rc br_words_best(struct br_workspace *ws, const struct br_word_counts *w, enum br_doc_kind kind, size_t n,

@@ -32,21 +32,34 @@ static double weight(double idf, double tf, double norm)
     return idf * tf * (K1 + 1) / (tf + norm);
 }
 
-/* Threads are counted anew when the number of passages has changed by a sixteenth: a mean needs no more. */
-static enum br_rc mean_thread(struct br_workspace *ws, const struct br_term_counts *passages, double *tokens, struct br_err *err)
+/* Threads are counted once in each state of the store, so that every handle gives the same scores, whatever it was asked before. */
+static enum br_rc count_threads(struct br_workspace *ws, uint64_t *n, struct br_err *err)
 {
-    uint64_t n = passages->n_documents, then = ws->passages_counted;
-    *tokens = 1;
-    if (!n)
-        return BR_OK;
-    if (!then || n > then + then / 16 || n + then / 16 < then) {
-        enum br_rc rc = br_slack_threads_with_passages(ws->store, &ws->threads_counted, err);
-        if (rc != BR_OK)
-            return rc;
-        ws->passages_counted = n;
+    struct br_store_info info;
+    enum br_rc rc;
+    BR_TRY(br_store_info(ws->store, &info, err));
+    const struct br_state now = br_state_of(&info);
+    if (memcmp(&ws->counted_at, &now, sizeof now) != 0) {
+        BR_TRY(br_slack_threads_with_passages(ws->store, &ws->threads_counted, err));
+        ws->counted_at = now;
     }
-    *tokens = (double)passages->n_tokens / (double)BR_MAX(ws->threads_counted, (uint64_t)1);
-    return BR_OK;
+    *n = ws->threads_counted;
+err:
+    return rc;
+}
+
+static enum br_rc count_all(struct br_workspace *ws, const struct br_term_counts of[2], struct br_word_totals *t, struct br_err *err)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        t->documents[kind] = of[kind].n_documents;
+        t->tokens[kind] = of[kind].n_tokens;
+    }
+    return t->documents[BR_DOC_PASSAGE] ? count_threads(ws, &t->threads, err) : BR_OK;
+}
+
+static double mean(uint64_t tokens, uint64_t n)
+{
+    return BR_MAX((double)tokens / (double)BR_MAX(n, (uint64_t)1), 1.0);
 }
 
 struct alternative {
@@ -82,8 +95,8 @@ static enum br_rc rarest(struct br_workspace *ws, const struct br_query *q, stru
     return br_buf_status(match, err);
 }
 
-enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents, struct br_word_counts *out,
-                          struct br_err *err)
+enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents,
+                          const struct br_word_totals *totals, struct br_word_counts *out, struct br_err *err)
 {
     struct br_term_counts *m = &out->of[BR_DOC_MESSAGE], *p = &out->of[BR_DOC_PASSAGE];
     const char *match = br_buf_str(&q->match);
@@ -97,10 +110,16 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
     }
     BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_MESSAGE, contents, m, err));
     BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_PASSAGE, contents, p, err));
-    BR_TRY(mean_thread(ws, p, &out->thread_tokens, err));
-    out->message_tokens = (double)m->n_tokens / (double)BR_MAX(m->n_documents, (uint64_t)1);
+    if (totals)
+        out->totals = *totals;
+    else
+        BR_TRY(count_all(ws, out->of, &out->totals, err));
+    const struct br_word_totals *t = &out->totals;
+    out->thread_tokens = mean(t->tokens[BR_DOC_PASSAGE], t->threads);
+    out->message_tokens = mean(t->tokens[BR_DOC_MESSAGE], t->documents[BR_DOC_MESSAGE]);
     for (size_t i = 0; i < BR_TERMS_MAX; i++)
-        out->idf[i] = idf_of((double)(m->n_documents + p->n_documents), (double)(m->documents_with[i] + p->documents_with[i]));
+        out->idf[i] = idf_of((double)t->documents[BR_DOC_MESSAGE] + (double)t->documents[BR_DOC_PASSAGE],
+                             (double)(m->documents_with[i] + p->documents_with[i]));
 err:
     br_buf_free(&few);
     if (rc != BR_OK)
@@ -204,7 +223,7 @@ enum br_rc br_words_best(struct br_workspace *ws, const struct br_word_counts *w
             continue;
         if (rc != BR_OK)
             BR_TRY(br_fail(err, rc, "%s", quiet.msg));
-        double relative = (double)length / BYTES_PER_TOKEN / BR_MAX(w->message_tokens, 1.0);
+        double relative = (double)length / BYTES_PER_TOKEN / w->message_tokens;
         hit->score = kind == BR_DOC_PASSAGE ? best[i].score : score_row(w, kind, best[i].row, K1 * (1 - MESSAGE_B + MESSAGE_B * relative));
         ++*n_out;
     }

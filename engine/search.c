@@ -10,7 +10,8 @@
  * first among equals. What is not among the candidates of the semantic side has the similarity of the last of them.
  *
  * Candidates are the nearest documents, and the messages and passages with most of the words; the EXACT_MIN conversations that look best by
- * those are scored in full. When there are fewer conversations than hits wanted, further messages of the same conversations follow.
+ * those are scored in full. When there are fewer conversations than hits wanted, further messages of the same conversations follow. Where
+ * a few long threads fill the lists and that makes fewer hits than the first page wants, more candidates are taken.
  *
  * Conditions (filters, phrases, exclusions) are resolved once, before retrieval, into the set of documents that meet them; both sides rank
  * inside that set, and the message shown for a passage is chosen from it. What a condition means for a message and for a passage is said at
@@ -66,12 +67,12 @@ struct fusion {
     double most_words, most_message_words;
 };
 
-static void fusion_free(struct fusion *f)
+static void fusion_clear(struct fusion *f)
 {
     for (size_t i = 0; i < f->count; i++)
         free(f->items[i].candidates);
     free(f->items);
-    free(f);
+    *f = (struct fusion){0};
 }
 
 static struct conversation *conversation_of(struct fusion *f, const struct br_doc *d)
@@ -197,8 +198,10 @@ struct searching {
     struct br_query query;
     struct br_slack_set allowed;
     bool filtered;
-    const struct br_page *page;
+    struct br_page *page;
     size_t n; /* of the first page */
+    size_t depth;     /* candidates are taken so many times over */
+    bool more_exist;  /* a list of candidates came out full */
     struct fusion *fusion;
     bool exhaustive;
     struct br_search_results results;
@@ -208,7 +211,7 @@ struct searching {
 
 static size_t candidates(const struct searching *s, size_t least)
 {
-    return BR_MIN(BR_MAX(PER_HIT * s->n, least), (size_t)CANDIDATES_MAX);
+    return BR_MIN(BR_MAX(PER_HIT * s->n, least), (size_t)CANDIDATES_MAX) * s->depth;
 }
 
 static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
@@ -222,6 +225,7 @@ static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
     BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allowed.slots : NULL, candidates(s, SEMANTIC_MIN),
                                 s->opt->exact, &hits, err));
     s->exhaustive = hits.exhaustive;
+    s->more_exist |= hits.count == candidates(s, SEMANTIC_MIN);
     for (size_t i = 0; i < hits.count; i++)
         BR_TRY(note(s->fusion, false, &hits.items[i].doc, hits.items[i].similarity, err));
     if (hits.count)
@@ -233,12 +237,13 @@ err:
 
 static enum br_rc note_best_words(struct searching *s, const struct br_word_counts *w, enum br_doc_kind kind, struct br_err *err)
 {
-    size_t room = candidates(s, KEYWORD_MIN), n = 0;
-    struct br_word_hit *hits = malloc(room * sizeof *hits);
+    size_t rows = w->of[kind].n_rows, room = BR_MIN(candidates(s, KEYWORD_MIN), rows), n = 0;
+    struct br_word_hit *hits = malloc(BR_MAX(room, (size_t)1) * sizeof *hits);
     enum br_rc rc;
     if (!hits)
         return br_fail_nomem(err);
     BR_TRY(br_words_best(s->ws, w, kind, room, hits, &n, err));
+    s->more_exist |= room < rows;
     for (size_t i = 0; i < n; i++)
         BR_TRY(note(s->fusion, true, &hits[i].doc, hits[i].score, err));
     if (kind == BR_DOC_MESSAGE && n)
@@ -287,16 +292,43 @@ err:
     return rc;
 }
 
-static enum br_rc retrieve(struct searching *s, struct br_err *err)
+/* Messages the candidates can show. */
+static size_t showable(const struct fusion *f)
 {
-    struct br_word_counts words = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < f->count; i++)
+        n += BR_MAX(f->items[i].n_candidates, (size_t)1);
+    return n;
+}
+
+/* Whether to look further is decided by what the first page wants, on every page: they are parts of one ranking. */
+static enum br_rc gather(struct searching *s, struct br_word_counts *words, struct br_err *err)
+{
     enum br_rc rc = BR_OK;
+    fusion_clear(s->fusion);
+    s->more_exist = false;
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));
     if (s->opt->mode != BR_SEARCH_SEMANTIC && s->query.match.len) {
-        BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, &words, err));
-        BR_TRY(note_best_words(s, &words, BR_DOC_PASSAGE, err));
-        BR_TRY(note_best_words(s, &words, BR_DOC_MESSAGE, err));
+        const struct br_word_totals *totals = br_page_is_first(s->page) ? NULL : &s->page->words;
+        if (s->depth == 1)
+            BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, totals, words, err));
+        s->page->words = words->totals;
+        BR_TRY(note_best_words(s, words, BR_DOC_PASSAGE, err));
+        BR_TRY(note_best_words(s, words, BR_DOC_MESSAGE, err));
+    }
+err:
+    return rc;
+}
+
+static enum br_rc retrieve(struct searching *s, struct br_err *err)
+{
+    struct br_word_counts words = {0};
+    enum br_rc rc;
+    for (s->depth = 1;; s->depth *= 4) {
+        BR_TRY(gather(s, &words, err));
+        if (!s->more_exist || showable(s->fusion) > s->n)
+            break;
     }
     score_roughly(s->fusion);
     BR_TRY(score_exactly(s, &words, candidates(s, EXACT_MIN), err));
@@ -312,13 +344,22 @@ struct found_by {
     bool meaning, words, thread_words; /* thread_words: another message of the conversation has them */
 };
 
+/* A part of a word or phrase that is found as a whole: those come before their parts. */
+static bool is_part(const struct br_term_hit *hits, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (hits[j].term != hits[i].term && hits[j].start <= hits[i].start && hits[i].end <= hits[j].end)
+            return true;
+    return false;
+}
+
 /* Each word once, as the text has it; ASCII in lower case, since case says nothing. */
 static void add_found_words(struct br_buf *b, const struct br_message *m, const struct br_term_hit *hits, size_t n_hits, bool meaning)
 {
     bool said[BR_QUERY_WORDS_MAX] = {false};
     size_t n = 0;
     for (size_t i = 0; i < n_hits && n < REASON_WORDS_MAX; i++) {
-        if (said[hits[i].term])
+        if (said[hits[i].term] || is_part(hits, i))
             continue;
         said[hits[i].term] = true;
         br_buf_adds(b, n++ ? ", " : meaning ? " + words: " : "words: ");
@@ -566,7 +607,7 @@ static enum br_rc give_results(struct searching *s, double took_ms, struct br_se
     return BR_OK;
 }
 
-enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options, const struct br_page *page,
+enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const struct br_search_options *options, struct br_page *page,
                            struct br_search_results *out, struct br_err *err)
 {
     struct searching s = {.ws = ws, .opt = options, .page = page, .n = page->base_n};
@@ -592,7 +633,8 @@ enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const str
     s.results.hits = NULL;
 err:
     if (s.fusion)
-        fusion_free(s.fusion);
+        fusion_clear(s.fusion);
+    free(s.fusion);
     br_slack_set_free(&s.allowed);
     br_tokens_free(&s.tokens);
     free(s.results.hits);

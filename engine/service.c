@@ -36,19 +36,23 @@ static void add_list(struct br_buf *b, const char *const *items, size_t n)
         add_string(b, items[i]);
 }
 
-/* Blanks part words, however many; only between quotation marks might they be meant. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What is read of it. Blanks part words, however many; only between quotation marks might they be meant. */
 static void add_query(struct br_buf *b, const char *query)
 {
-    if (strchr(query, '"') || strstr(query, "\u201C")) {
-        add_string(b, query);
-        return;
-    }
-    for (const char *s = query + strspn(query, " \t\r\n"); *s;) {
-        size_t n = strcspn(s, " \t\r\n");
-        br_buf_add(b, s, n);
-        br_buf_addc(b, ' ');
-        s += n;
-        s += strspn(s, " \t\r\n");
+    size_t len = br_query_length(query);
+    bool quoted = strchr(query, '"') || strstr(query, "\u201C") || strstr(query, "\u201D");
+    if (quoted)
+        br_buf_add(b, query, len);
+    for (size_t i = 0; i < len && !quoted; i++) {
+        if (!is_blank(query[i]))
+            br_buf_addc(b, query[i]);
+        if (!is_blank(query[i]) && (i + 1 == len || is_blank(query[i + 1])))
+            br_buf_addc(b, ' ');
     }
     br_buf_addc(b, 0);
 }
@@ -75,10 +79,8 @@ static void add_question(struct br_buf *b, const char *query, const struct br_se
 
 static void add_state(struct br_buf *b, const struct br_store_info *info)
 {
-    br_buf_add(b, info->uuid, sizeof info->uuid);
-    add_number(b, info->generation);
-    add_number(b, info->last_seq);
-    add_number(b, info->commits);
+    const struct br_state state = br_state_of(info);
+    br_buf_add(b, &state, sizeof state);
 }
 
 /* ---- limits ---- */

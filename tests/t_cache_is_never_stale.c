@@ -1,4 +1,4 @@
-/* An answer from the cache is the answer a new search would give: whatever is imported, edited or forgotten between two equal questions, by this
+/* An answer from the cache is the answer a new search would give: whatever is imported, edited, forgotten or compacted between two equal questions, by this
  * process or another. The cache stays within its bytes. The pages of a search are parts of one ranking while all that goes on. */
 #include "tiny_model.h"
 
@@ -17,6 +17,8 @@ static size_t pick(size_t n)
 {
     return (size_t)rand_r(&seed) % n;
 }
+
+#define IN_THREADS 20000 /* messages from this number on are in threads of four */
 
 struct draft {
     int number; /* of the message: its ts */
@@ -43,6 +45,8 @@ static void import(struct br_home *into, const struct draft *d, size_t n)
     for (size_t i = 0; i < n; i++) {
         json_t *m = json_pack("{ss ss so ss}", "type", "message", "user", "U1", "ts", json_sprintf("%d.000100", 1704103200 + d[i].number * 60),
                               "text", d[i].text);
+        if (d[i].number >= IN_THREADS)
+            json_object_set_new(m, "thread_ts", json_sprintf("%d.000100", 1704103200 + d[i].number / 4 * 4 * 60));
         if (d[i].edition)
             json_object_set_new(m, "edited", json_pack("{ss so}", "user", "U1", "ts", json_sprintf("%d.000000", 1800000000 + d[i].edition)));
         json_array_append_new(day, m);
@@ -140,6 +144,32 @@ static void equal_questions_are_answered_once(void **state)
     assert_int_equal(br_search(ws, "from:me lake", NULL, &a, &err), BR_STATUS_USAGE); /* not what was found for somebody */
 }
 
+/* Of a very long question only the beginning is read: what lies behind it must not find its way into a key, nor out of one. */
+static void what_is_not_read_is_no_part_of_a_question(void **state)
+{
+    (void)state;
+    char query[20000];
+    struct br_search_results a = search(ws, "lake  garden", NULL);
+    memset(query, ' ', sizeof query);
+    memcpy(query, "lake", 4);
+    snprintf(query + 17000, sizeof query - 17000, "garden");
+    struct br_search_results b = search(ws, query, NULL), c = search(ws, "lake", NULL);
+    assert_false(b.cached);
+    assert_string_equal(b.query, "lake");
+    assert_true(c.cached);
+    assert_same(&b, &c, "lake");
+    br_search_results_free(&a);
+    br_search_results_free(&b);
+    br_search_results_free(&c);
+    size_t n = 2 << 20;
+    char *huge = malloc(n + 1);
+    memset(huge, 'x', n);
+    huge[n] = 0;
+    a = search(ws, huge, NULL);
+    br_search_results_free(&a);
+    free(huge);
+}
+
 static void change_something(int round)
 {
     struct br_error err = {0};
@@ -152,6 +182,11 @@ static void change_something(int round)
         struct br_forget_options o = {.message = id};
         int status = br_forget(home, NULL, &o, &report, &err);
         assert_true(status == 0 || status == BR_STATUS_NOT_FOUND);
+        return;
+    }
+    if (pick(8) == 0) {
+        struct br_compact_report report;
+        assert_int_equal(br_compact(home, NULL, NULL, &report, &err), 0);
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -183,7 +218,7 @@ static void nothing_stale_is_given(void **state)
     struct br_workspace *plain = NULL;
     assert_int_equal(br_workspace_open(home, NULL, &plain, &err), 0);
     br_workspace_cache_limit(plain, 0);
-    for (int round = 0; round < 25; round++) {
+    for (int round = 0; round < 30; round++) {
         change_something(round);
         for (int i = 0; i < 12; i++) {
             char query[100];
@@ -277,13 +312,102 @@ static void pages_are_parts_of_one_ranking(void **state)
     }
 }
 
+/* What a search shows on its pages of seven, with or without writes between them. */
+static size_t page_through(const char *query, enum br_search_mode mode, const char *write, int64_t shown[], size_t room)
+{
+    static int written;
+    char cursor[512] = "";
+    size_t n = 0;
+    do {
+        struct br_search_options o = {.mode = mode, .n = 7, .cursor = *cursor ? cursor : NULL};
+        struct br_search_results r = search(ws, query, &o);
+        for (size_t i = 0; i < r.count && n < room; i++)
+            shown[n++] = r.hits[i].message.ts;
+        snprintf(cursor, sizeof cursor, "%s", r.next_cursor ? r.next_cursor : "");
+        br_search_results_free(&r);
+        struct draft d[5];
+        for (int i = 0; i < 5 && write; i++) {
+            d[i] = draft(IN_THREADS + 2000 + 4 * written++, 0);
+            snprintf(d[i].text, sizeof d[i].text, "%s %s", write, words[pick(WORDS)]);
+        }
+        if (write)
+            import(home, d, 5);
+    } while (*cursor && n < room);
+    return n;
+}
+
+/* Also what words are weighed by stays that of the first page. */
+static void writes_move_nothing_on_later_pages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        enum br_search_mode mode = i % 2 ? BR_SEARCH_KEYWORD : BR_SEARCH_HYBRID;
+        char query[64];
+        int64_t still[60], moving[60];
+        snprintf(query, sizeof query, "%s %s", words[i], words[(i + 3) % WORDS]);
+        size_t n = page_through(query, mode, NULL, still, 60);
+        assert_true(n > 30);
+        assert_int_equal(page_through(query, mode, words[i], moving, 60), n);
+        assert_memory_equal(still, moving, n * sizeof *still);
+    }
+}
+
+/* A handle that was asked before knows no more, and no less, than one that is new. */
+static void every_handle_gives_the_same_scores(void **state)
+{
+    (void)state;
+    struct br_error err = {0};
+    struct draft d[160];
+    for (int i = 0; i < 160; i++)
+        d[i] = draft(IN_THREADS + i, 0);
+    import(home, d, 160);
+    for (int round = 0; round < 4; round++) {
+        struct br_workspace *fresh = NULL;
+        struct br_search_options o = {.mode = round % 2 ? BR_SEARCH_KEYWORD : BR_SEARCH_HYBRID, .n = 50};
+        assert_int_equal(br_workspace_open(home, NULL, &fresh, &err), 0);
+        struct br_search_results a = search(ws, "lake garden", &o), b = search(fresh, "lake garden", &o);
+        assert_same(&a, &b, "lake garden");
+        br_search_results_free(&a);
+        br_search_results_free(&b);
+        br_workspace_close(fresh);
+        for (int i = 0; i < 4; i++)
+            d[i] = draft(IN_THREADS + 1000 + round * 4 + i, 0);
+        import(home, d, 4);
+    }
+}
+
+/* As far as any answer may go, whether or not the pages come out even. */
+static void the_last_page_is_given(void **state)
+{
+    (void)state;
+    struct draft d[1100];
+    char cursor[256] = "";
+    size_t n_shown = 0;
+    for (int i = 0; i < 1100; i++)
+        d[i] = draft(10000 + i, 0);
+    import(home, d, 1100);
+    for (int page = 0; page == 0 || *cursor; page++) {
+        struct br_search_options o = {.n = 300, .cursor = *cursor ? cursor : NULL};
+        struct br_search_results r = search(ws, "from:ada", &o);
+        n_shown += r.count;
+        assert_int_equal(r.count, page < 3 ? 300 : 100);
+        snprintf(cursor, sizeof cursor, "%s", r.next_cursor ? r.next_cursor : "");
+        br_search_results_free(&r);
+    }
+    assert_int_equal(n_shown, BR_SEARCH_N_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_questions_are_answered_once),
+        cmocka_unit_test(what_is_not_read_is_no_part_of_a_question),
         cmocka_unit_test(pages_are_parts_of_one_ranking),
         cmocka_unit_test(nothing_stale_is_given),
         cmocka_unit_test(bytes_are_bounded),
+        cmocka_unit_test(every_handle_gives_the_same_scores),
+        cmocka_unit_test(writes_move_nothing_on_later_pages),
+        cmocka_unit_test(the_last_page_is_given),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

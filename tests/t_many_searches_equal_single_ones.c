@@ -121,8 +121,29 @@ static void many_are_as_one_by_one(void **state)
         free(texts[i]);
 }
 
+/* The limit of the caller's handle is that of all threads. */
+static void nothing_is_kept_where_nothing_may_be(void **state)
+{
+    (void)state;
+    char *texts[N];
+    struct br_error err = {0};
+    questions(texts);
+    br_workspace_cache_limit(ws, 0);
+    for (int round = 0; round < 2; round++) {
+        memset(answers, 0, sizeof answers);
+        assert_int_equal(br_search_many(ws, (const char *const *)texts, N, NULL, take, answers, &err), 0);
+        for (size_t i = 0; i < N; i++) {
+            assert_false(answers[i].r.cached);
+            br_search_results_free(&answers[i].r);
+        }
+    }
+    br_workspace_cache_limit(ws, BR_CACHE_BYTES_DEFAULT);
+    for (size_t i = 0; i < N; i++)
+        free(texts[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(many_are_as_one_by_one)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(many_are_as_one_by_one), cmocka_unit_test(nothing_is_kept_where_nothing_may_be)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

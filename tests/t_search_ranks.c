@@ -158,6 +158,33 @@ static void an_identifier_is_found_by_its_parts(void **state)
     assert_int_equal(first("config::reader::parse_config_file()", BR_SEARCH_KEYWORD), reader);
 }
 
+/* What found a message is said, each word once: the whole where it is there, else its parts. */
+static void reasons_name_what_was_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *reason;
+    } cases[] = {{"parse_config_file FILE Null null", "words: parse_config_file, null"},
+                 {"config::reader::parse_config_file()", "words: config, parse, file"},
+                 {"\"null for\" nulls null", "words: null for"},
+                 {"/usr/lib/reader/file", "words: file"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct br_search_options o = {.mode = BR_SEARCH_KEYWORD, .n = 50};
+        struct br_search_results r = {0};
+        struct br_error err = {0};
+        bool found = false;
+        if (br_search(ws, cases[i].query, &o, &r, &err))
+            fail_msg("%s: %s", cases[i].query, err.message);
+        for (size_t j = 0; j < r.count; j++)
+            if (r.hits[j].message.ts / 1000000 == reader) {
+                assert_string_equal(r.hits[j].reason, cases[i].reason);
+                found = true;
+            }
+        assert_true(found);
+        br_search_results_free(&r);
+    }
+}
+
 /* ---- term counts ---- */
 
 static enum br_rc collect(void *ctx, const struct br_slack_view *v, struct br_err *err)
@@ -209,7 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_message_does_not_outrank_an_answer), cmocka_unit_test(a_pasted_log_finds_its_thread),
         cmocka_unit_test(words_spread_over_a_thread_count_together),  cmocka_unit_test(an_identifier_is_found_by_its_parts),
-        cmocka_unit_test(term_counts_equal_counting),
+        cmocka_unit_test(reasons_name_what_was_found),                cmocka_unit_test(term_counts_equal_counting),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
