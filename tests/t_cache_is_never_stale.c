@@ -1,12 +1,9 @@
 /* An answer from the cache is the answer a new search would give: whatever is imported, edited, forgotten or compacted between two equal questions, by this
  * process or another. The cache stays within its bytes. The pages of a search are parts of one ranking while all that goes on. */
-#include "tiny_model.h"
+#include "open_archive.h"
 
 #include <sys/wait.h>
 
-static char home_dir[1024], model[1200];
-static struct br_home *home;
-static struct br_workspace *ws;
 static int exports;
 static unsigned seed = 5;
 
@@ -68,25 +65,13 @@ static struct draft draft(int number, int edition)
 
 static int setup(void **state)
 {
-    struct br_error err = {0};
     struct draft d[80];
     (void)state;
-    e2e_scratch(home_dir, sizeof home_dir);
-    tiny_model(home_dir, model, sizeof model);
-    home = e2e_home(home_dir, model);
+    archive_make(true);
     for (int i = 0; i < 80; i++)
         d[i] = draft(i, 0);
     import(home, d, 80);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    archive_open();
     return 0;
 }
 
@@ -200,7 +185,7 @@ static void change_something(int round)
     pid_t child = fork();
     if (child == 0) {
         exports += 1000 * (round + 1);
-        struct br_home *another = e2e_home(home_dir, model);
+        struct br_home *another = e2e_home(home_dir, home_model);
         import(another, d, n);
         br_home_close(another);
         _exit(0);
@@ -409,5 +394,5 @@ int main(void)
         cmocka_unit_test(writes_move_nothing_on_later_pages),
         cmocka_unit_test(the_last_page_is_given),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }

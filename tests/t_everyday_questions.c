@@ -1,34 +1,15 @@
 /* Everyday questions: activity and digest count what a walk through all messages counts; similar gives each other conversation once, an equal text
  * first; the pages of a channel are its messages, once each, whatever is written between them. */
-#include "tiny_model.h"
+#include "open_archive.h"
 
 #define DAY INT64_C(86400000000)
 
-static char home_dir[1024];
-static struct br_home *home;
-static struct br_workspace *ws;
 
 static int setup(void **state)
 {
-    char model[1200], zip[2048];
-    struct br_error err = {0};
     (void)state;
-    e2e_scratch(home_dir, sizeof home_dir);
-    tiny_model(home_dir, model, sizeof model);
-    home = e2e_home(home_dir, model);
-    e2e_source_path(zip, sizeof zip, "data/sample/houstondatavis.zip");
-    struct br_import_reports r = e2e_import(home, zip, false);
-    br_import_reports_free(&r);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    archive_make(true);
+    archive_fill_with_sample();
     return 0;
 }
 
@@ -248,5 +229,5 @@ int main(void)
         cmocka_unit_test(pages_of_a_channel_are_its_messages_once),
         cmocka_unit_test(similar_gives_other_conversations_once),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }

@@ -1,35 +1,16 @@
 /* br_search_many gives each question the answer that br_search gives it, once, whatever stands beside it: plain words, filters, mistakes. */
-#include "tiny_model.h"
+#include "open_archive.h"
 
 #include <pthread.h>
 
 #define N 400
 
-static char home_dir[1024];
-static struct br_home *home;
-static struct br_workspace *ws;
 
 static int setup(void **state)
 {
-    char model[1200], zip[2048];
-    struct br_error err = {0};
     (void)state;
-    e2e_scratch(home_dir, sizeof home_dir);
-    tiny_model(home_dir, model, sizeof model);
-    home = e2e_home(home_dir, model);
-    e2e_source_path(zip, sizeof zip, "data/sample/houstondatavis.zip");
-    struct br_import_reports r = e2e_import(home, zip, false);
-    br_import_reports_free(&r);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    archive_make(true);
+    archive_fill_with_sample();
     return 0;
 }
 
@@ -145,5 +126,5 @@ static void nothing_is_kept_where_nothing_may_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(many_are_as_one_by_one), cmocka_unit_test(nothing_is_kept_where_nothing_may_be)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }

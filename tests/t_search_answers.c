@@ -1,39 +1,21 @@
 /* On a real workspace with the real model: a question finds the message that shares no word with it; filters hold; the graph, the exact scan and
  * the keyword side answer as promised; workspaces do not see each other. */
-#include "e2e.h"
+#include "open_archive.h"
 
 #include <math.h>
 
-static char home_dir[1024];
-static struct br_home *home;
-static struct br_workspace *ws;
 
 static int setup(void **state)
 {
     (void)state;
-    char zip[2048];
-    struct br_error err = {0};
-    e2e_scratch(home_dir, sizeof home_dir);
-    home = e2e_home(home_dir, NULL);
-    e2e_source_path(zip, sizeof zip, "data/sample/houstondatavis.zip");
-    struct br_import_reports r = e2e_import(home, zip, false);
-    assert_int_equal(r.sum.messages_new, 1382);
-    assert_int_equal(r.sum.channels, 16);
-    assert_int_equal(r.sum.users, 71);
-    assert_int_equal(r.sum.reactions, 199);
-    assert_int_equal(r.sum.files, 67);
-    assert_int_equal(r.sum.threads, 0);
-    br_import_reports_free(&r);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    archive_make(false);
+    struct br_import_report r = archive_fill_with_sample();
+    assert_int_equal(r.messages_new, 1382);
+    assert_int_equal(r.channels, 16);
+    assert_int_equal(r.users, 71);
+    assert_int_equal(r.reactions, 199);
+    assert_int_equal(r.files, 67);
+    assert_int_equal(r.threads, 0);
     return 0;
 }
 
@@ -166,5 +148,5 @@ int main(void)
         cmocka_unit_test(unknown_names_are_said_not_ignored), cmocka_unit_test(phrases_and_exclusions_hold),
         cmocka_unit_test(hostile_queries_are_text),       cmocka_unit_test(workspaces_do_not_see_each_other),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }

@@ -2,7 +2,7 @@
  * every condition and nothing that does is missing. Meaning has no part in it: the vectors are a random model's.
  *
  * BACKREAD_QUERIES=100000 asks that many generated queries in all instead of a few hundred; BACKREAD_SEED=n asks others. */
-#include "tiny_model.h"
+#include "open_archive.h"
 
 #include "engine_int.h"
 
@@ -47,9 +47,6 @@ static struct made {
 } made[N];
 static bool took_part[N][PEOPLE]; /* in the conversation of message i, as with: means it */
 
-static char home_dir[1024];
-static struct br_home *home;
-static struct br_workspace *ws;
 static unsigned seed = 11;
 
 static size_t pick(size_t n)
@@ -188,31 +185,16 @@ static void write_export(const char *dir)
 
 static int setup(void **state)
 {
-    char model[1200], dir[1200];
-    struct br_error err = {0};
+    char dir[1200];
     (void)state;
-    e2e_scratch(home_dir, sizeof home_dir);
-    tiny_model(home_dir, model, sizeof model);
+    archive_make(true);
     snprintf(dir, sizeof dir, "%s/export", home_dir);
     if (getenv("BACKREAD_SEED"))
         seed = (unsigned)atoi(getenv("BACKREAD_SEED"));
     setenv("BACKREAD_ME", "ada", 1);
     make_messages();
     write_export(dir);
-    home = e2e_home(home_dir, model);
-    struct br_import_reports r = e2e_import(home, dir, false);
-    assert_int_equal(r.sum.messages_new, N);
-    br_import_reports_free(&r);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    assert_int_equal(archive_fill(dir).messages_new, N);
     return 0;
 }
 
@@ -681,5 +663,5 @@ int main(void)
         cmocka_unit_test(long_and_empty_texts_are_searched),       cmocka_unit_test(dates_have_one_meaning),
         cmocka_unit_test(links_into_other_workspaces_are_refused),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }

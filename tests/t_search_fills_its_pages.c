@@ -1,6 +1,6 @@
 /* A search gives as many hits as were asked for, as long as there are messages to give: also where the nearest documents are all passages of a
  * few long threads. */
-#include "tiny_model.h"
+#include "open_archive.h"
 
 #include "small_export.h"
 
@@ -10,9 +10,6 @@
 #define WORDS_EACH 12000
 #define OTHERS 40
 
-static char home_dir[1024];
-static struct br_home *home;
-static struct br_workspace *ws;
 
 static void say(json_t *day, long at, long root, const char *text)
 {
@@ -41,12 +38,9 @@ static void talk(json_t *day)
 
 static int setup(void **state)
 {
-    char model[1200], zip[1200];
-    struct br_error err = {0};
+    char zip[1200];
     (void)state;
-    e2e_scratch(home_dir, sizeof home_dir);
-    tiny_model(home_dir, model, sizeof model);
-    home = e2e_home(home_dir, model);
+    archive_make(true);
     snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
     json_t *day = json_array();
     talk(day);
@@ -57,18 +51,7 @@ static int setup(void **state)
     write_zip(zip, files, 3);
     free(text);
     json_decref(day);
-    struct br_import_reports r = e2e_import(home, zip, false);
-    br_import_reports_free(&r);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    archive_fill(zip);
     return 0;
 }
 
@@ -94,5 +77,5 @@ static void long_threads_hide_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(long_threads_hide_nothing)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }

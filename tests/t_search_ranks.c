@@ -1,15 +1,12 @@
 /* What comes first: the conversation that answers, whether its words are in one message or spread over the thread, whether the question is two words
  * or a pasted log; and not the shortest message that has a word of it. Term counts, which all of it rests on, are compared with counting. */
-#include "e2e.h"
+#include "open_archive.h"
 #include "small_export.h"
 
 #include <jansson.h>
 
 #include "engine_int.h"
 
-static char home_dir[1024];
-static struct br_home *home;
-static struct br_workspace *ws;
 static json_t *day;
 static long now = 1704103200;
 
@@ -78,9 +75,7 @@ static int setup(void **state)
 {
     (void)state;
     char zip[1200];
-    struct br_error err = {0};
-    e2e_scratch(home_dir, sizeof home_dir);
-    home = e2e_home(home_dir, NULL);
+    archive_make(false);
     snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
     talk();
     char *text = json_dumps(day, 0);
@@ -90,18 +85,7 @@ static int setup(void **state)
     write_zip(zip, files, 3);
     free(text);
     json_decref(day);
-    struct br_import_reports r = e2e_import(home, zip, false);
-    br_import_reports_free(&r);
-    assert_int_equal(br_workspace_open(home, NULL, &ws, &err), 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    br_workspace_close(ws);
-    br_home_close(home);
-    e2e_remove_tree(home_dir);
+    archive_fill(zip);
     return 0;
 }
 
@@ -238,5 +222,5 @@ int main(void)
         cmocka_unit_test(words_spread_over_a_thread_count_together),  cmocka_unit_test(an_identifier_is_found_by_its_parts),
         cmocka_unit_test(reasons_name_what_was_found),                cmocka_unit_test(term_counts_equal_counting),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, archive_remove);
 }
