@@ -356,7 +356,7 @@ static void read_it(int out)
 static struct figures measured_reader(void)
 {
     int out[2], status;
-    struct figures f;
+    struct figures f = {0};
     if (pipe(out) != 0)
         die("no pipe", NULL);
     fflush(NULL);
