@@ -2,6 +2,7 @@
 #include "store_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <time.h>
@@ -449,6 +450,59 @@ static void checkpoints_come_and_go(void **state)
     br_store_close(s);
 }
 
+/* Where the frames of the write-ahead log end: a header of 32 bytes with the page's size at 8, then frames of 24 bytes and a page. */
+static off_t end_of_frames(int fd)
+{
+    unsigned char h[32], frame[24];
+    assert_int_equal(pread(fd, h, sizeof(h), 0), sizeof(h));
+    off_t step = 24 + (h[8] << 24 | h[9] << 16 | h[10] << 8 | h[11]), at = 32;
+    while (pread(fd, frame, sizeof(frame), at) == sizeof(frame) && (frame[0] | frame[1] | frame[2] | frame[3])) /* page 0 is none */
+        at += step;
+    return at;
+}
+
+/* The longest run of such bytes. */
+static size_t run_of(int fd, unsigned char byte)
+{
+    unsigned char buf[4096];
+    size_t run = 0, longest = 0;
+    ssize_t n;
+    for (off_t at = 0; (n = pread(fd, buf, sizeof(buf), at)) > 0; at += n)
+        for (ssize_t i = 0; i < n; i++) {
+            run = buf[i] == byte ? run + 1 : 0;
+            longest = BR_MAX(longest, run);
+        }
+    return longest;
+}
+
+/* What a killed writer left behind the last frame it published could become a transaction again, once other frames stand before it. */
+static void what_was_not_acknowledged_is_cut_from_the_log(void **state)
+{
+    char *dir = ws_dir(state, "ws"), path[600];
+    struct br_err err = {0};
+    uint64_t id, slot, seq;
+    struct br_store *s = create(dir), *reader = reopen(dir, BR_STORE_READ); /* which keeps the log from being emptied at close */
+    OK(br_store_begin(s, &err));
+    add(s, 1, &id, &slot);
+    OK(br_store_commit(s, &seq, &err));
+    br_store_close(s);
+    snprintf(path, sizeof(path), "%s/metadata.db-wal", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    unsigned char left[3 * 4120];
+    memset(left, 0xA5, sizeof(left));
+    assert_int_equal(pwrite(fd, left, sizeof(left), end_of_frames(fd)), sizeof(left));
+    assert_true(run_of(fd, 0xA5) >= sizeof(left));
+    s = reopen(dir, BR_STORE_WRITE);
+    OK(br_store_begin(s, &err));
+    br_store_rollback(s);
+    assert_true(run_of(fd, 0xA5) < sizeof(left) / 2);
+    close(fd);
+    assert_sound(reader, 1, 1);
+    br_store_close(reader);
+    br_store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +514,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(interrupted_creation_is_completed, make_tmp, remove_tmp),
         cmocka_unit_test_setup_teardown(read_only_directory, make_tmp, remove_tmp),
         cmocka_unit_test_setup_teardown(checkpoints_come_and_go, make_tmp, remove_tmp),
+        cmocka_unit_test_setup_teardown(what_was_not_acknowledged_is_cut_from_the_log, make_tmp, remove_tmp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
