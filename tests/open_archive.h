@@ -4,6 +4,10 @@
 
 #include "tiny_model.h"
 
+#include "small_export.h"
+
+#include <jansson.h>
+
 static char home_dir[1024], home_model[1200];
 static struct br_home *home;
 static struct br_workspace *ws;
@@ -39,6 +43,20 @@ static inline struct br_import_report archive_fill_with_sample(void)
 {
     char zip[2048];
     e2e_source_path(zip, sizeof zip, "data/sample/houstondatavis.zip");
+    return archive_fill(zip);
+}
+
+/* With an export of one channel whose one day has these messages. Takes day over. */
+static inline struct br_import_report archive_fill_with_day(const char *users, json_t *day)
+{
+    char zip[1200], *text = json_dumps(day, 0);
+    snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
+    const struct file files[] = {{"users.json", users},
+                                 {"channels.json", "[{\"id\":\"C00000001\",\"name\":\"general\",\"members\":[]}]"},
+                                 {"general/2024-01-01.json", text}};
+    write_zip(zip, files, 3);
+    free(text);
+    json_decref(day);
     return archive_fill(zip);
 }
 

@@ -2,14 +2,9 @@
  * few long threads. */
 #include "open_archive.h"
 
-#include "small_export.h"
-
-#include <jansson.h>
-
 #define LONG_THREADS 4
 #define WORDS_EACH 12000
 #define OTHERS 40
-
 
 static void say(json_t *day, long at, long root, const char *text)
 {
@@ -38,20 +33,11 @@ static void talk(json_t *day)
 
 static int setup(void **state)
 {
-    char zip[1200];
     (void)state;
     archive_make(true);
-    snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
     json_t *day = json_array();
     talk(day);
-    char *text = json_dumps(day, 0);
-    const struct file files[] = {{"users.json", "[{\"id\":\"U1\",\"team_id\":\"T0LONG\",\"name\":\"ada\"}]"},
-                                 {"channels.json", "[{\"id\":\"C1\",\"name\":\"general\",\"members\":[]}]"},
-                                 {"general/2024-01-01.json", text}};
-    write_zip(zip, files, 3);
-    free(text);
-    json_decref(day);
-    archive_fill(zip);
+    archive_fill_with_day("[{\"id\":\"U1\",\"team_id\":\"T0LONG\",\"name\":\"ada\"}]", day);
     return 0;
 }
 

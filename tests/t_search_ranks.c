@@ -1,9 +1,6 @@
 /* What comes first: the conversation that answers, whether its words are in one message or spread over the thread, whether the question is two words
  * or a pasted log; and not the shortest message that has a word of it. Term counts, which all of it rests on, are compared with counting. */
 #include "open_archive.h"
-#include "small_export.h"
-
-#include <jansson.h>
 
 #include "engine_int.h"
 
@@ -74,18 +71,9 @@ static void talk(void)
 static int setup(void **state)
 {
     (void)state;
-    char zip[1200];
     archive_make(false);
-    snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
     talk();
-    char *text = json_dumps(day, 0);
-    const struct file files[] = {{"users.json", "[{\"id\":\"U00000001\",\"name\":\"ada\"},{\"id\":\"U00000002\",\"name\":\"bob\"}]"},
-                                 {"channels.json", "[{\"id\":\"C00000001\",\"name\":\"general\",\"members\":[]}]"},
-                                 {"general/2024-01-01.json", text}};
-    write_zip(zip, files, 3);
-    free(text);
-    json_decref(day);
-    archive_fill(zip);
+    archive_fill_with_day("[{\"id\":\"U00000001\",\"name\":\"ada\"},{\"id\":\"U00000002\",\"name\":\"bob\"}]", day);
     return 0;
 }
 

@@ -43,30 +43,14 @@ static inline __attribute__((always_inline)) void half_tile(const size_t rows, c
     }
 }
 
-#define TILE(rows)                                                                                                                       \
-    static void tile_##rows(const int16_t *a, size_t stride, const int8_t *b, size_t k_len, int32_t *acc, bool more)                     \
-    {                                                                                                                                    \
-        half_tile(rows, a, stride, b, k_len, acc, more);                                                                                 \
-        half_tile(rows, a, stride, b + 32, k_len, acc + 8, more);                                                                        \
-    }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
-TILE(5)
-TILE(6)
-
-static inline void tile(const int16_t *a, size_t stride, size_t rows, const int8_t *panels, size_t panel_bytes, size_t n_panels, size_t k_len,
-                        int32_t *acc, bool more, const int8_t *next, size_t step)
+static inline __attribute__((always_inline)) void tile_of(const size_t rows, const int16_t *a, size_t stride, const int8_t *b, size_t k_len,
+                                                          int32_t *acc, bool more)
 {
-    static void (*const tiles[])(const int16_t *, size_t, const int8_t *, size_t, int32_t *, bool) = {tile_1, tile_2, tile_3,
-                                                                                                      tile_4, tile_5, tile_6};
-    (void)panel_bytes;
-    (void)next; /* their work takes long enough for the weights to come by themselves */
-    (void)step;
-    (void)n_panels; /* one */
-    tiles[rows - 1](a, stride, panels, k_len, acc, more);
+    half_tile(rows, a, stride, b, k_len, acc, more);
+    half_tile(rows, a, stride, b + 32, k_len, acc + 8, more);
 }
+
+#include "embed/tiles_avx2.inc"
 
 #include "embed/math_body.inc"
 

@@ -38,29 +38,7 @@ static inline __attribute__((always_inline)) void tile_of(const size_t rows, con
             _mm256_storeu_si256((__m256i *)(acc + r * 16 + j * 8), s[r][j]);
 }
 
-#define TILE(rows)                                                                                                                       \
-    static void tile_##rows(const uint8_t *a, size_t stride, const int8_t *b, size_t k_len, int32_t *acc, bool more)                     \
-    {                                                                                                                                    \
-        tile_of(rows, a, stride, b, k_len, acc, more);                                                                                   \
-    }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
-TILE(5)
-TILE(6)
-
-static inline void tile(const uint8_t *a, size_t stride, size_t rows, const int8_t *panels, size_t panel_bytes, size_t n_panels, size_t k_len,
-                        int32_t *acc, bool more, const int8_t *next, size_t step)
-{
-    static void (*const tiles[])(const uint8_t *, size_t, const int8_t *, size_t, int32_t *, bool) = {tile_1, tile_2, tile_3,
-                                                                                                      tile_4, tile_5, tile_6};
-    (void)panel_bytes;
-    (void)next; /* their work takes long enough for the weights to come by themselves */
-    (void)step;
-    (void)n_panels; /* one */
-    tiles[rows - 1](a, stride, panels, k_len, acc, more);
-}
+#include "embed/tiles_avx2.inc"
 
 #include "embed/math_body.inc"
 
