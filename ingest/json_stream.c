@@ -413,7 +413,9 @@ static enum br_json_got one_element(struct br_json_stream *js, int first, json_t
     }
     if (end == SCAN_FAILED)
         return BR_JSON_FAILED;
-    if (end == SCAN_WHOLE && s.at && !s.deep && s.values <= js->values_max) {
+    /* The length is asked again: the scan asks only where it needs more bytes, and that depends on how they come. */
+    bool too_big = end == SCAN_LONG || (end == SCAN_WHOLE && (s.at > js->bytes_max || s.values > js->values_max));
+    if (end == SCAN_WHOLE && s.at && !s.deep && !too_big) {
         *out = parse(js, js->buf + js->pos, s.at, err);
         if (js->failed)
             return BR_JSON_FAILED;
@@ -422,7 +424,6 @@ static enum br_json_got one_element(struct br_json_stream *js, int first, json_t
             return BR_JSON_ELEMENT;
         }
     }
-    bool too_big = end == SCAN_LONG || (end == SCAN_WHOLE && s.values > js->values_max);
     if (too_big && s.replies && !s.deep && take_apart(js, &s, out, err))
         return BR_JSON_ELEMENT;
     if (!js->failed)

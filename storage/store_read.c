@@ -258,10 +258,11 @@ static enum br_rc emit(struct br_store *s, const struct changes *c, const char *
     while (rc == BR_OK && (r = sqlite3_step(st)) == SQLITE_ROW) {
         int64_t slot = sqlite3_column_int64(st, 0);
         struct br_slot_change change = {.slot = (uint64_t)slot, .added = added};
-        if (slot < least || slot >= (int64_t)BR_SLOT_MAX) /* a damaged tree gives its rows in any order */
+        if (slot < least || slot >= (int64_t)BR_SLOT_MAX) { /* a damaged tree gives its rows in any order */
             rc = br_fail(err, BR_E_CORRUPT, "%s/metadata.db: the slots of the journal make no sense", s->dir);
-        else
-            rc = c->cb(c->ctx, &change, err);
+            break;
+        }
+        rc = c->cb(c->ctx, &change, err);
         least = added ? slot + 1 : 0;
     }
     if (rc == BR_OK && r != SQLITE_DONE)
