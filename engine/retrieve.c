@@ -10,6 +10,10 @@
 #include "cache.h"
 #include "render.h"
 
+/* The beam is wider than the list it is to fill by one in so many: the last places of a beam are where the graph misses most, and the fusion
+ * looks at all places. With a filter no less than without: later pages are confined to what the first one saw, and must rank as it did. */
+#define BEAM_SPARE 2
+
 void br_semantic_hits_free(struct br_semantic_hits *h)
 {
     free(h->items);
@@ -52,7 +56,7 @@ static enum br_rc nearest_slots(struct br_workspace *ws, const struct vector_que
         *exhaustive = true;
         return BR_OK;
     }
-    struct br_search_params params = {.k = k, .ef = BR_MAX(k, (size_t)BR_HNSW_EF_SEARCH_DEFAULT), .allow = q->allow};
+    struct br_search_params params = {.k = k, .ef = BR_MAX(k + k / BEAM_SPARE, (size_t)BR_HNSW_EF_SEARCH_DEFAULT), .allow = q->allow};
     params.ef = BR_MIN(params.ef, (size_t)BR_HNSW_EF_MAX);
     params.k = BR_MIN(params.k, (size_t)BR_HNSW_EF_MAX);
     struct br_hit *part = malloc(2 * k * sizeof *part);
