@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "hnsw_int.h"
+#include "npy.h"
 
 static uint64_t state = 1;
 
@@ -30,33 +31,6 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void die(const char *what)
-{
-    fprintf(stderr, "index_recall: %s\n", what);
-    exit(1);
-}
-
-static float *read_npy(const char *path, size_t *rows, size_t *dim)
-{
-    char header[4096] = {0};
-    FILE *f = fopen(path, "rb");
-    uint16_t len;
-    if (!f || fread(header, 1, 10, f) != 10 || memcmp(header, "\x93NUMPY\x01", 7) != 0)
-        die("not a version 1 .npy file");
-    memcpy(&len, header + 8, 2);
-    if (len >= sizeof(header) || fread(header, 1, len, f) != len)
-        die("cannot read the header");
-    header[len] = '\0';
-    const char *shape = strstr(header, "'shape': (");
-    if (!strstr(header, "<f4") || !shape || sscanf(shape, "'shape': (%zu, %zu)", rows, dim) != 2)
-        die("not a matrix of float32");
-    float *v = malloc(*rows * *dim * sizeof(float));
-    if (!v || fread(v, sizeof(float) * *dim, *rows, f) != *rows)
-        die("cannot read the rows");
-    fclose(f);
-    return v;
-}
-
 static void mix(const float *real, size_t n, size_t dim, float *out)
 {
     const float *a = real + (size_t)(uniform() * (double)n) * dim, *b = real + (size_t)(uniform() * (double)n) * dim;
@@ -73,15 +47,15 @@ static void mix(const float *real, size_t n, size_t dim, float *out)
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        die("usage: index_recall VECTORS.npy [N [QUERIES [M [EF_CONSTRUCTION]]]]");
+        npy_die("usage: index_recall VECTORS.npy [N [QUERIES [M [EF_CONSTRUCTION]]]]");
     enum { K = 10 };
     size_t real_n, dim;
-    float *real = read_npy(argv[1], &real_n, &dim);
+    float *real = npy_read(argv[1], &real_n, &dim);
     size_t n = argc > 2 ? strtoul(argv[2], NULL, 10) : real_n, n_queries = argc > 3 ? strtoul(argv[3], NULL, 10) : 500;
     float *base = malloc(n * dim * sizeof(float)), *queries = malloc(n_queries * dim * sizeof(float));
     struct br_hit *truth = malloc(n_queries * K * sizeof(*truth)), hits[K];
     if (!base || !queries || !truth)
-        die("no memory");
+        npy_die("no memory");
     memcpy(base, real, BR_MIN(n, real_n) * dim * sizeof(float));
     for (size_t i = real_n; i < n; i++)
         mix(real, real_n, dim, base + i * dim);
@@ -96,11 +70,11 @@ int main(int argc, char **argv)
     struct br_searcher *s;
     struct br_err err = {0};
     if (br_index_create(&cfg, &ix, &err) != BR_OK || br_searcher_new(&s, &err) != BR_OK)
-        die(err.msg);
+        npy_die(err.msg);
     double start = now();
     for (size_t i = 0; i < n; i++)
         if (br_index_add(ix, i, base + i * dim, &err) != BR_OK)
-            die(err.msg);
+            npy_die(err.msg);
     double took = now() - start;
     printf("kernel %s, %zu x %zu (%s), built in %.1f s: %.0f/s, %.1f MB\n", br_index_kernel_name(), n, dim,
            n > real_n ? "synthetic mixtures" : "as in the file", took, (double)n / took,
@@ -124,7 +98,7 @@ int main(int argc, char **argv)
             start = now();
             for (size_t i = 0; i < n_queries; i++) {
                 if (br_index_search(ix, s, &rows, queries + i * dim, &p, hits, &n_hits, &exhaustive, &err) != BR_OK)
-                    die(err.msg);
+                    npy_die(err.msg);
                 for (size_t j = 0; j < n_hits; j++) /* of equal vectors any is right: near is what counts */
                     found += hits[j].similarity >= truth[i * K + K - 1].similarity - 1e-6f;
             }
@@ -136,7 +110,7 @@ int main(int argc, char **argv)
     struct br_index_report r;
     start = now();
     if (br_index_check(ix, &r, &err) != BR_OK)
-        die(err.msg);
+        npy_die(err.msg);
     printf("check: %s, %llu of %llu reachable, %.1f links a node, %.0f ms %s\n", r.ok ? "ok" : "DAMAGED",
            (unsigned long long)r.reachable, (unsigned long long)r.nodes, (double)r.links / (double)n,
            (now() - start) * 1e3, r.first_problem);
