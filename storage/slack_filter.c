@@ -410,8 +410,9 @@ err:
 
 enum br_rc br_slack_live_slots(struct br_store *s, struct br_bitmap of[2], struct br_err *err)
 {
-    static const char *const sql[2] = {"SELECT slot, -1 FROM message_metadata INDEXED BY messages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL",
-                                       "SELECT slot, -1 FROM passages INDEXED BY passages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL"};
+    static const char *const sql[2] = {
+        "SELECT slot, -1 FROM message_metadata INDEXED BY messages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL",
+        "SELECT slot, -1 FROM passages INDEXED BY passages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL"};
     enum br_rc rc = BR_OK;
     of[0] = of[1] = (struct br_bitmap){0};
     for (int kind = 0; kind < 2; kind++) {

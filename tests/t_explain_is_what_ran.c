@@ -25,7 +25,8 @@ static void talk(json_t *day)
         for (int w = 0; w < 5; w++)
             if (has_word(i, w))
                 n += snprintf(text + n, sizeof text - (size_t)n, " %s", words[w]);
-        json_t *m = json_pack("{ss ss ss so}", "type", "message", "user", author(i), "text", text, "ts", json_sprintf("%d.000100", 1704103200 + i * 60));
+        json_t *ts = json_sprintf("%d.000100", 1704103200 + i * 60);
+        json_t *m = json_pack("{ss ss ss so}", "type", "message", "user", author(i), "text", text, "ts", ts);
         assert_non_null(m);
         if (i % 10 < 4) /* threads of four, with passages */
             json_object_set_new(m, "thread_ts", json_sprintf("%d.000100", 1704103200 + (i - i % 10) * 60));
