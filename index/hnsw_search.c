@@ -353,7 +353,11 @@ static void tell_plan(struct br_search_plan *plan, const struct br_index *ix, ui
     *plan = (struct br_search_plan){.nodes = ix->count, .matches = matches, .ef = small ? 0 : ef};
     plan->path = small ? BR_PATH_SCAN : filtering ? BR_PATH_FILTERED_WALK : BR_PATH_WALK;
     bool few = matches <= k || matches <= ix->exact_matches;
-    plan->why = ix->count <= ix->exact_nodes ? BR_SCAN_SMALL_INDEX : few ? BR_SCAN_FEW_MATCHES : BR_SCAN_CHEAPER;
+    bool narrow = ef * matches < (uint64_t)k * ix->count;
+    plan->why = ix->count <= ix->exact_nodes ? BR_SCAN_SMALL_INDEX
+                : few                        ? BR_SCAN_FEW_MATCHES
+                : narrow                     ? BR_SCAN_NARROW_BEAM
+                                             : BR_SCAN_CHEAPER;
 }
 
 enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, const struct br_rows *rows,
@@ -383,7 +387,8 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
         ef = (size_t)BR_MIN(BR_MAX((uint64_t)ef, (uint64_t)ef * ix->count / matches * FILTERED_NUM / FILTERED_DEN), (uint64_t)most);
     bool small = ix->count <= ix->exact_nodes || matches <= q.k ||
                  (params->allow && (matches <= ix->exact_matches ||
-                                    (ix->exact_matches && matches <= (uint64_t)ef * ROWS_PER_EF)));
+                                    (ix->exact_matches && matches <= (uint64_t)ef * ROWS_PER_EF) ||
+                                 (ix->exact_matches && ef * matches < (uint64_t)q.k * ix->count))); /* a beam of which too few will pass */
     tell_plan(params->plan, ix, matches, q.k, ef, small, filtering);
     if (!small) {
         *exhaustive = false;
