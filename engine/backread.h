@@ -295,6 +295,53 @@ struct br_search_options { /* zero: defaults */
     const char *cursor; /* next_cursor of the page before, of the same question; NULL: the first page */
     bool exact;   /* scan every vector instead of the graph */
     bool literal; /* the query is text only: no filters, phrases or exclusions inside it */
+    bool explain; /* say how the answer came about (br_search_results.explain); it is made anew then, whatever is remembered */
+};
+
+/* ---- How an answer came about. Nothing of it is worked out unless it is asked for ---- */
+
+/* One condition, alone. */
+struct br_explain_filter {
+    const char *key;   /* in, from, with, has, is, min_reactions, dates, words (phrases; excluded: words to leave out) */
+    const char *value; /* what it resolved to: a name, a date range, an FTS5 expression */
+    const char *id;    /* NULL: none */
+    bool excluded;
+    uint64_t messages, passages; /* that pass it */
+};
+struct br_explain {
+    const char *text;         /* what is embedded; "" for conditions alone */
+    const char *const *terms; /* words and phrases that rank by BM25, with the parts of those that are several to the index */
+    size_t n_terms;
+    const char *match;        /* the FTS5 expression that ranked, with rare words only where there are many; NULL: none ran */
+    const struct br_explain_filter *filters;
+    size_t n_filters;
+    bool filtered;                   /* the search kept to a set of documents: conditions, or a later page */
+    uint64_t messages, passages;     /* that have a vector and words: what can be found at all */
+    uint64_t messages_pass, passages_pass; /* all conditions */
+    bool answer_remembered;  /* without explain, the cache would have answered */
+    bool vector_remembered;  /* the query's vector came from the cache */
+    const char *index;       /* graph walk, filtered graph walk, scan of codes, scan of vectors, newest; NULL: no semantic side */
+    const char *index_why;
+    uint64_t graph_nodes, graph_matches, tail; /* tail: vectors newer than the graph, compared one by one */
+    size_t ef, rounds;       /* of the walk, 0 none; rounds: lists were taken so many times, each longer */
+    size_t semantic, keyword_messages, keyword_passages; /* candidates of each list, of the last round */
+    size_t matched_messages, matched_passages;           /* that have any of the words */
+    size_t conversations, scored; /* that the candidates are of; scored in full */
+    struct {
+        double parse, filter, embed, semantic, keyword, fuse, enrich, total; /* milliseconds; total: without what explaining takes */
+        double explain;                                                      /* selectivity of each filter, names */
+    } ms;
+};
+/* score = keyword_part + semantic_part, unless it was lowered to that of the hit before. */
+struct br_explain_hit {
+    size_t semantic_rank, semantic_passage_rank; /* in the list of the nearest documents, from 1, of the best message and passage; 0: not there */
+    size_t keyword_rank, keyword_passage_rank;   /* in the lists of messages and of passages by their words */
+    double message_similarity, passage_similarity; /* as scored: of what is in no list, that of the list's last one */
+    double words, most_words;    /* BM25; most: of the conversation that has the highest */
+    double keyword_part;         /* words / most_words */
+    double semantic_part;        /* weight * mean of the two similarities */
+    bool further;                /* a further message of a conversation: scored by its own list entries alone */
+    bool lowered;
 };
 enum br_hit_kind { BR_HIT_MESSAGE, BR_HIT_PASSAGE };
 struct br_search_hit {
@@ -307,6 +354,7 @@ struct br_search_hit {
     const char *snippet; /* a line or two around the match */
     const char *reason;  /* "meaning", "words: lake, configs" (as the message has them), "meaning + words: lake"; "words of the thread" when the
                             message has none itself; "newest" for a query of filters only */
+    const struct br_explain_hit *explain; /* NULL: not asked for, or nothing but time ranked it */
 };
 struct br_search_results {
     char *query; /* the text that was searched, filters taken out */
@@ -317,6 +365,7 @@ struct br_search_results {
     char *next_cursor; /* for the next page; NULL: there is none. Pages are parts of one ranking: what was written since the first is left out */
     size_t count;
     struct br_search_hit *hits;
+    struct br_explain *explain; /* NULL: not asked for */
     void *memory; /* private */
 };
 /* A query with conditions and no words gives the newest messages that meet them. Every hit meets every condition: phrases and -words are the

@@ -229,6 +229,11 @@ void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, cons
     insert(c, e);
 }
 
+bool br_cache_has_results(struct br_cache *c, const void *key, size_t len)
+{
+    return c && find(c, RESULTS, key, len);
+}
+
 bool br_cache_results(struct br_cache *c, const void *key, size_t len, struct br_search_results *out)
 {
     const struct entry *e = c ? find(c, RESULTS, key, len) : NULL;

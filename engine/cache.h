@@ -25,6 +25,8 @@ void br_cache_status_of(const struct br_cache *c, struct br_cache_status *out);
 bool br_cache_vector(struct br_cache *c, const char *text, size_t len, float *out, uint32_t dim);
 void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, const float *vector, uint32_t dim);
 
+/* Is an answer kept? Not counted. */
+bool br_cache_has_results(struct br_cache *c, const void *key, size_t len);
 /* Answers. key names everything they depend on, the store's state included. */
 bool br_cache_results(struct br_cache *c, const void *key, size_t len, struct br_search_results *out);
 void br_cache_keep_results(struct br_cache *c, const void *key, size_t len, const struct br_search_results *r);

@@ -20,12 +20,13 @@ void br_semantic_hits_free(struct br_semantic_hits *h)
     *h = (struct br_semantic_hits){0};
 }
 
-static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t len, float *out, struct br_err *err)
+static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t len, float *out, bool *remembered, struct br_err *err)
 {
     struct br_buf buf;
     enum br_rc rc = BR_OK;
     uint32_t dim = br_model_info(ws->home->model)->dim;
-    if (br_cache_vector(ws->cache, text, len, out, dim))
+    *remembered = br_cache_vector(ws->cache, text, len, out, dim);
+    if (*remembered)
         return BR_OK;
     br_buf_init(&buf, 2 * (size_t)BR_RENDER_TEXT_MAX);
     br_render_for_embedding(text, len, &buf);
@@ -44,6 +45,7 @@ struct vector_query {
     struct br_rows rows;
     const struct br_bitmap *allow;
     bool exact;
+    struct br_explain *x; /* NULL: not wanted */
 };
 
 /* The k nearest slots, dead ones included. */
@@ -54,9 +56,14 @@ static enum br_rc nearest_slots(struct br_workspace *ws, const struct vector_que
     if (q->exact || !g->index) {
         *n_out = br_exact_range(&q->rows, q->dim, q->vector, 0, q->rows.count, q->allow, k, out);
         *exhaustive = true;
+        br_explain_scan(q->x, q->exact);
         return BR_OK;
     }
-    struct br_search_params params = {.k = k, .ef = BR_MAX(k + k / BEAM_SPARE, (size_t)BR_HNSW_EF_SEARCH_DEFAULT), .allow = q->allow};
+    struct br_search_plan plan = {0};
+    struct br_search_params params = {.k = k,
+                                      .ef = BR_MAX(k + k / BEAM_SPARE, (size_t)BR_HNSW_EF_SEARCH_DEFAULT),
+                                      .allow = q->allow,
+                                      .plan = q->x ? &plan : NULL};
     params.ef = BR_MIN(params.ef, (size_t)BR_HNSW_EF_MAX);
     params.k = BR_MIN(params.k, (size_t)BR_HNSW_EF_MAX);
     struct br_hit *part = malloc(2 * k * sizeof *part);
@@ -67,6 +74,7 @@ static enum br_rc nearest_slots(struct br_workspace *ws, const struct vector_que
     if (rc == BR_OK) {
         if (g->slot_end < q->rows.count)
             n_tail = br_exact_range(&q->rows, q->dim, q->vector, g->slot_end, q->rows.count, q->allow, k, part + k);
+        br_explain_plan(q->x, &plan, q->rows.count > g->slot_end ? q->rows.count - g->slot_end : 0);
         *n_out = br_hits_merge(part, n_graph, part + k, n_tail, k, out);
     }
     free(part);
@@ -108,23 +116,32 @@ static int more_similar(const void *a, const void *b)
 }
 
 enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
-                                bool exact, struct br_semantic_hits *out, struct br_err *err)
+                                bool exact, struct br_explain *x, struct br_semantic_hits *out, struct br_err *err)
 {
+    double from = br_explain_clock(x);
+    bool remembered = false;
     float vector[BR_DIM_MAX];
     struct br_rows rows;
     enum br_rc rc;
     BR_TRY(br_store_rows(ws->store, &rows, err));
     if (rows.count && want) /* else there is nothing to embed it for */
-        BR_TRY(embed_query(ws, text, len, vector, err));
-    BR_TRY(br_retrieve_nearest(ws, vector, allow, want, exact, out, err));
+        BR_TRY(embed_query(ws, text, len, vector, &remembered, err));
+    if (x) {
+        x->ms.embed += br_explain_clock(x) - from;
+        x->vector_remembered |= remembered && x->rounds == 1;
+    }
+    from = br_explain_clock(x);
+    BR_TRY(br_retrieve_nearest(ws, vector, allow, want, exact, x, out, err));
+    if (x)
+        x->ms.semantic += br_explain_clock(x) - from;
 err:
     return rc;
 }
 
 enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, const struct br_bitmap *allow, size_t want, bool exact,
-                               struct br_semantic_hits *out, struct br_err *err)
+                               struct br_explain *x, struct br_semantic_hits *out, struct br_err *err)
 {
-    struct vector_query q = {.vector = vector, .dim = br_model_info(ws->home->model)->dim, .allow = allow, .exact = exact};
+    struct vector_query q = {.vector = vector, .dim = br_model_info(ws->home->model)->dim, .allow = allow, .exact = exact, .x = x};
     struct br_semantic_hits hits = {0};
     struct br_hit *slots = NULL;
     struct br_store_info info;

@@ -3,6 +3,7 @@
 #define BR_RETRIEVE_H
 
 #include "engine_int.h"
+#include "explain.h"
 #include "page.h"
 
 struct br_semantic_hit {
@@ -15,12 +16,13 @@ struct br_semantic_hits {
     bool exhaustive;
 };
 
-/* The `want` nearest live documents among allow (NULL: all): graph and fresh tail, or every vector with exact. Fewer only when fewer exist. */
+/* The `want` nearest live documents among allow (NULL: all): graph and fresh tail, or every vector with exact. Fewer only when fewer exist.
+ * x: told how it went, NULL not wanted. */
 BR_MUST_USE enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
-                                            bool exact, struct br_semantic_hits *out, struct br_err *err);
+                                            bool exact, struct br_explain *x, struct br_semantic_hits *out, struct br_err *err);
 /* The same for a vector there is already. */
 BR_MUST_USE enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, const struct br_bitmap *allow, size_t want, bool exact,
-                                           struct br_semantic_hits *out, struct br_err *err);
+                                           struct br_explain *x, struct br_semantic_hits *out, struct br_err *err);
 void br_semantic_hits_free(struct br_semantic_hits *h);
 
 /* --- retrieve_words.c: the words of a query in messages and conversations --- */
@@ -29,6 +31,8 @@ struct br_word_counts {
     struct br_word_totals totals;
     double idf[BR_TERMS_MAX];
     double message_tokens, thread_tokens; /* mean lengths */
+    bool tell;                            /* in: keep the expression */
+    char *match;                          /* owned; the expression that was counted, if told to */
 };
 struct br_word_hit {
     struct br_doc doc;

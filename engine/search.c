@@ -26,6 +26,7 @@
 #include <time.h>
 
 #include "cache.h"
+#include "explain.h"
 #include "page.h"
 #include "retrieve.h"
 
@@ -42,6 +43,7 @@
 struct candidate {
     int64_t ts;
     double semantic, keyword; /* NAN: not in that list */
+    uint32_t ranks[2];        /* semantic, keyword; 0: not in that list */
 };
 
 struct conversation {
@@ -53,6 +55,7 @@ struct conversation {
     bool lone;                           /* has no passages that meet the conditions; until it is scored in full: that we know of */
     double score;
     struct br_doc passage; /* the best one; ts 0 none */
+    uint32_t ranks[2][2]; /* of the best by enum br_doc_kind: semantic, keyword; 0 absent */
     uint32_t next; /* in the hash chain, index + 1 */
     struct candidate *candidates; /* owned */
     size_t n_candidates, alloc;
@@ -115,13 +118,16 @@ static struct candidate *candidate_of(struct conversation *c, int64_t ts)
     return m;
 }
 
-static enum br_rc note_message(struct fusion *f, bool keyword, const struct br_doc *d, double value, struct br_err *err)
+static enum br_rc note_message(struct fusion *f, bool keyword, const struct br_doc *d, double value, size_t rank, struct br_err *err)
 {
     struct conversation *c = conversation_of(f, d);
     struct candidate *m = c ? candidate_of(c, d->ts) : NULL;
     if (!m)
         return br_fail_nomem(err);
     *(keyword ? &m->keyword : &m->semantic) = value;
+    m->ranks[keyword] = (uint32_t)rank;
+    if (!c->ranks[BR_DOC_MESSAGE][keyword])
+        c->ranks[BR_DOC_MESSAGE][keyword] = (uint32_t)rank;
     if (keyword)
         c->message_words = BR_MAX(c->message_words, value);
     else
@@ -130,12 +136,14 @@ static enum br_rc note_message(struct fusion *f, bool keyword, const struct br_d
 }
 
 /* The passage that is shown is the nearest, else the one with most words: lists come best first, the semantic one first of all. */
-static enum br_rc note_passage(struct fusion *f, bool keyword, const struct br_doc *d, double value, struct br_err *err)
+static enum br_rc note_passage(struct fusion *f, bool keyword, const struct br_doc *d, double value, size_t rank, struct br_err *err)
 {
     struct conversation *c = conversation_of(f, d);
     if (!c)
         return br_fail_nomem(err);
     c->lone = false;
+    if (!c->ranks[BR_DOC_PASSAGE][keyword])
+        c->ranks[BR_DOC_PASSAGE][keyword] = (uint32_t)rank;
     if (keyword)
         c->passage_words = BR_MAX(c->passage_words, value);
     else
@@ -145,9 +153,10 @@ static enum br_rc note_passage(struct fusion *f, bool keyword, const struct br_d
     return BR_OK;
 }
 
-static enum br_rc note(struct fusion *f, bool keyword, const struct br_doc *d, double value, struct br_err *err)
+/* rank: in its list, from 1. */
+static enum br_rc note(struct fusion *f, bool keyword, const struct br_doc *d, double value, size_t rank, struct br_err *err)
 {
-    return (d->kind == BR_DOC_PASSAGE ? note_passage : note_message)(f, keyword, d, value, err);
+    return (d->kind == BR_DOC_PASSAGE ? note_passage : note_message)(f, keyword, d, value, rank, err);
 }
 
 static double similarity(const struct fusion *f, double s)
@@ -207,6 +216,7 @@ struct searching {
     struct br_search_results results;
     struct br_message_list list;
     size_t hits_alloc;
+    struct br_explain *x; /* in the list's arena; NULL: not wanted */
 };
 
 static size_t candidates(const struct searching *s, size_t least)
@@ -223,11 +233,13 @@ static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
     if (!q->text.len || (s->filtered && !br_bitmap_count(&s->allowed.slots)))
         return BR_OK;
     BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allowed.slots : NULL, candidates(s, SEMANTIC_MIN),
-                                s->opt->exact, &hits, err));
+                                s->opt->exact, s->x, &hits, err));
     s->exhaustive = hits.exhaustive;
     s->more_exist |= hits.count == candidates(s, SEMANTIC_MIN);
     for (size_t i = 0; i < hits.count; i++)
-        BR_TRY(note(s->fusion, false, &hits.items[i].doc, hits.items[i].similarity, err));
+        BR_TRY(note(s->fusion, false, &hits.items[i].doc, hits.items[i].similarity, i + 1, err));
+    if (s->x)
+        s->x->semantic = hits.count;
     if (hits.count)
         s->fusion->floor = hits.items[hits.count - 1].similarity;
 err:
@@ -245,7 +257,11 @@ static enum br_rc note_best_words(struct searching *s, const struct br_word_coun
     BR_TRY(br_words_best(s->ws, w, kind, room, hits, &n, err));
     s->more_exist |= room < rows;
     for (size_t i = 0; i < n; i++)
-        BR_TRY(note(s->fusion, true, &hits[i].doc, hits[i].score, err));
+        BR_TRY(note(s->fusion, true, &hits[i].doc, hits[i].score, i + 1, err));
+    if (s->x) {
+        *(kind == BR_DOC_PASSAGE ? &s->x->keyword_passages : &s->x->keyword_messages) = n;
+        *(kind == BR_DOC_PASSAGE ? &s->x->matched_passages : &s->x->matched_messages) = rows;
+    }
     if (kind == BR_DOC_MESSAGE && n)
         s->fusion->most_message_words = hits[0].score;
 err:
@@ -310,12 +326,15 @@ static enum br_rc gather(struct searching *s, struct br_word_counts *words, stru
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));
     if (s->opt->mode != BR_SEARCH_SEMANTIC && s->query.match.len) {
+        double from = br_explain_clock(s->x);
         const struct br_word_totals *totals = br_page_is_first(s->page) ? NULL : &s->page->words;
         if (s->depth == 1)
             BR_TRY(br_words_count(s->ws, &s->query, s->filtered ? &s->allowed.contents : NULL, totals, words, err));
         s->page->words = words->totals;
         BR_TRY(note_best_words(s, words, BR_DOC_PASSAGE, err));
         BR_TRY(note_best_words(s, words, BR_DOC_MESSAGE, err));
+        if (s->x)
+            s->x->ms.keyword += br_explain_clock(s->x) - from;
     }
 err:
     return rc;
@@ -323,15 +342,24 @@ err:
 
 static enum br_rc retrieve(struct searching *s, struct br_err *err)
 {
-    struct br_word_counts words = {0};
+    struct br_word_counts words = {.tell = s->x};
     enum br_rc rc;
     for (s->depth = 1;; s->depth *= 4) {
+        if (s->x)
+            s->x->rounds++;
         BR_TRY(gather(s, &words, err));
         if (!s->more_exist || showable(s->fusion) > s->n)
             break;
     }
+    double from = br_explain_clock(s->x);
     score_roughly(s->fusion);
     BR_TRY(score_exactly(s, &words, candidates(s, EXACT_MIN), err));
+    if (s->x) {
+        s->x->ms.fuse = br_explain_clock(s->x) - from;
+        s->x->match = br_arena_str(&s->list.arena, words.match);
+        s->x->conversations = s->fusion->count;
+        s->x->scored = BR_MIN(candidates(s, EXACT_MIN), s->fusion->count);
+    }
 err:
     br_word_counts_free(&words);
     return rc;
@@ -441,11 +469,57 @@ static const struct br_message *last_loaded(const struct searching *s)
     return &s->list.items[s->list.count - 1];
 }
 
+/* NULL when it is not wanted, or without memory: then the arena has failed, which add_hit tells. */
+static struct br_explain_hit *explain_hit(struct searching *s)
+{
+    return s->x ? br_arena_alloc(&s->list.arena, sizeof(struct br_explain_hit)) : NULL;
+}
+
+static const struct br_explain_hit *explain_conversation(struct searching *s, const struct conversation *c)
+{
+    const struct fusion *f = s->fusion;
+    struct br_explain_hit *x = explain_hit(s);
+    if (!x)
+        return NULL;
+    double message = similarity(f, c->message), passage = c->lone ? message : similarity(f, c->passage_similarity);
+    *x = (struct br_explain_hit){.semantic_rank = c->ranks[BR_DOC_MESSAGE][0],
+                                 .keyword_rank = c->ranks[BR_DOC_MESSAGE][1],
+                                 .semantic_passage_rank = c->ranks[BR_DOC_PASSAGE][0],
+                                 .keyword_passage_rank = c->ranks[BR_DOC_PASSAGE][1],
+                                 .message_similarity = message,
+                                 .passage_similarity = passage,
+                                 .words = c->words,
+                                 .most_words = f->most_words,
+                                 .keyword_part = f->most_words > 0 ? c->words / f->most_words : 0,
+                                 .semantic_part = MEANING_WEIGHT * (message + passage) / 2};
+    return x;
+}
+
+static const struct br_explain_hit *explain_message(struct searching *s, const struct candidate *m)
+{
+    const struct fusion *f = s->fusion;
+    struct br_explain_hit *x = explain_hit(s);
+    if (!x)
+        return NULL;
+    double words = isnan(m->keyword) ? 0 : m->keyword, near = similarity(f, m->semantic);
+    *x = (struct br_explain_hit){.semantic_rank = m->ranks[0],
+                                 .keyword_rank = m->ranks[1],
+                                 .message_similarity = near,
+                                 .passage_similarity = near,
+                                 .words = words,
+                                 .most_words = f->most_message_words,
+                                 .keyword_part = words > 0 ? words / f->most_message_words : 0,
+                                 .semantic_part = MEANING_WEIGHT * near,
+                                 .further = true};
+    return x;
+}
+
 static enum br_rc add_conversation(struct searching *s, const struct conversation *c, enum br_hit_kind kind, struct br_err *err)
 {
     bool words = c->words > 0;
     struct br_search_hit hit = {
         .kind = kind, .score = c->score, .semantic = fmax(c->message, c->passage_similarity), .keyword = words ? c->words : NAN};
+    hit.explain = explain_conversation(s, c);
     bool thread_words = words && (!c->lone || c->n_candidates > (kind == BR_HIT_MESSAGE));
     return add_hit(s, last_loaded(s), hit, thread_words, err);
 }
@@ -520,6 +594,7 @@ static enum br_rc add_other_messages(struct searching *s, struct br_err *err)
             BR_TRY(load_message(s, c->channel_id, m->ts, &ok, err));
             struct br_search_hit hit = {
                 .kind = BR_HIT_MESSAGE, .score = message_score(s->fusion, m), .semantic = m->semantic, .keyword = m->keyword};
+            hit.explain = explain_message(s, m);
             if (ok)
                 BR_TRY(add_hit(s, last_loaded(s), hit, false, err));
         }
@@ -532,8 +607,11 @@ static void cap_scores(struct searching *s)
 {
     /* Further messages come after the conversations: their scores must not exceed the last one's. */
     for (size_t i = 1; i < s->results.count; i++)
-        if (s->results.hits[i].score > s->results.hits[i - 1].score)
+        if (s->results.hits[i].score > s->results.hits[i - 1].score) {
             s->results.hits[i].score = s->results.hits[i - 1].score;
+            if (s->results.hits[i].explain)
+                ((struct br_explain_hit *)s->results.hits[i].explain)->lowered = true;
+        }
 }
 
 /* Conditions without words: nothing ranks but time. */
@@ -541,9 +619,15 @@ static enum br_rc run_newest(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
     s->exhaustive = true;
+    double from = br_explain_clock(s->x);
     BR_TRY(br_slack_newest(s->ws->store, &s->allowed, &s->query.filter, br_page_end(s->page), br_message_list_add, &s->list, err));
     for (size_t i = 0; i < s->list.count; i++)
         BR_TRY(add_hit(s, &s->list.items[i], (struct br_search_hit){.kind = BR_HIT_MESSAGE, .semantic = NAN, .keyword = NAN}, false, err));
+    if (s->x) {
+        s->x->index = "newest";
+        s->x->index_why = "no words to rank by: the newest messages that pass";
+        s->x->ms.enrich = br_explain_clock(s->x) - from;
+    }
 err:
     return rc;
 }
@@ -571,19 +655,27 @@ static void pin(struct searching *s)
 static enum br_rc run(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
+    double from = br_explain_clock(s->x);
     s->filtered = !br_slack_filter_is_empty(&s->query.filter) || s->page->pinned;
     if (s->filtered)
         BR_TRY(br_slack_filter_set(s->ws->store, &s->query.filter, &s->allowed, err));
     if (s->page->pinned)
         pin(s);
+    if (s->x) {
+        s->x->filtered = s->filtered;
+        s->x->ms.filter = br_explain_clock(s->x) - from;
+    }
     if (!s->query.text.len)
         return run_newest(s, err);
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(prepare_semantic(s, err));
     BR_TRY(retrieve(s, err));
+    from = br_explain_clock(s->x);
     BR_TRY(add_best_messages(s, err));
     BR_TRY(add_other_messages(s, err));
     cap_scores(s);
+    if (s->x)
+        s->x->ms.enrich = br_explain_clock(s->x) - from;
 err:
     return rc;
 }
@@ -603,6 +695,7 @@ static enum br_rc give_results(struct searching *s, double took_ms, struct br_se
     s->results.mode = s->opt->mode;
     s->results.exhaustive = s->opt->mode == BR_SEARCH_KEYWORD || s->exhaustive;
     s->results.took_ms = took_ms;
+    s->results.explain = s->x;
     *out = s->results;
     return BR_OK;
 }
@@ -620,7 +713,12 @@ enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const str
     if (!ws->tokenizer)
         BR_TRY(br_slack_tokenizer_new(&ws->tokenizer, err));
     s.tokenizer = ws->tokenizer;
+    if (options->explain && !(s.x = br_arena_alloc(&s.list.arena, sizeof *s.x)))
+        BR_TRY(br_fail_nomem(err));
+    double parse_from = br_explain_clock(s.x);
     BR_TRY(br_query_parse(ws, s.tokenizer, query, s.opt, &s.query, err));
+    if (s.x)
+        s.x->ms.parse = br_explain_clock(s.x) - parse_from;
     bool nothing = !s.query.text.len && (s.opt->literal || br_slack_filter_is_empty(&s.query.filter));
     if (nothing && !s.opt->literal)
         BR_TRY(br_fail(err, BR_E_USAGE, "the query is empty: give words, filters or both"));
@@ -629,6 +727,8 @@ enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const str
         BR_TRY(run(&s, err));
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+    if (s.x)
+        BR_TRY(br_explain_query(ws, &s.query, s.filtered ? &s.allowed.slots : NULL, &s.list.arena, s.x, err));
     BR_TRY(give_results(&s, ms, out, err));
     s.results.hits = NULL;
 err:

@@ -125,7 +125,13 @@ static enum br_rc answer(struct br_workspace *ws, const char *query, const struc
     add_number(&key, page.n);
     add_string(&key, o->cursor);
     BR_TRY(br_buf_status(&key, err));
-    if (br_cache_results(ws->cache, key.data, key.len, &r)) {
+    if (o->explain) { /* of the search itself: what a cache gives says nothing of it, and it is not kept */
+        bool remembered = br_cache_has_results(ws->cache, key.data, key.len);
+        BR_TRY(br_search_fresh(ws, query, o, &page, &r, err));
+        BR_TRY(br_page_cut(&page, fingerprint, &r, err));
+        r.explain->answer_remembered = remembered;
+        r.explain->ms.total = milliseconds_since(&from) - r.explain->ms.explain;
+    } else if (br_cache_results(ws->cache, key.data, key.len, &r)) {
         r.took_ms = milliseconds_since(&from);
         r.cached = true;
     } else {

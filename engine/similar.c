@@ -98,7 +98,7 @@ static enum br_rc find(struct similar *s, size_t n, struct br_err *err)
     for (size_t want = BR_MAX((n + 1) * DEPTH, (size_t)DEPTH_MIN);; want *= 4) {
         size_t found = 0;
         br_semantic_hits_free(&hits);
-        BR_TRY(br_retrieve_nearest(s->ws, vector, NULL, want, false, &hits, err));
+        BR_TRY(br_retrieve_nearest(s->ws, vector, NULL, want, false, NULL, &hits, err));
         for (size_t i = 0; i < hits.count && found < n; i++)
             found += is_new(s, i);
         if (found == n || hits.count < want)

@@ -115,10 +115,20 @@ struct br_searcher;
 BR_MUST_USE enum br_rc br_searcher_new(struct br_searcher **out, struct br_err *err);
 void br_searcher_free(struct br_searcher *s);
 
+/* How a search went, for who asks. */
+enum br_search_path { BR_PATH_WALK, BR_PATH_FILTERED_WALK, BR_PATH_SCAN, BR_PATH_SCAN_AFTER_WALK };
+enum br_scan_why { BR_SCAN_SMALL_INDEX, BR_SCAN_FEW_MATCHES, BR_SCAN_CHEAPER, BR_SCAN_WALK_TOO_FEW, BR_SCAN_NARROW_BEAM }; /* of the last two paths */
+struct br_search_plan {
+    enum br_search_path path;
+    enum br_scan_why why;
+    uint64_t nodes, matches; /* matches: slots that may be returned, no fewer than there are */
+    size_t ef;               /* of a walk */
+};
 struct br_search_params {
     size_t k;
     size_t ef;                     /* >= k is enforced; 0: default */
     const struct br_bitmap *allow; /* NULL: every live slot */
+    struct br_search_plan *plan;   /* filled; NULL: not wanted */
 };
 /* The k nearest live, allowed slots, best first, reranked with rows (exact float32). Small sets, and filters that
  * leave few slots, are scanned exactly. *exhaustive is true when the answer is exact by construction. If at least

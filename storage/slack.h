@@ -252,6 +252,8 @@ struct br_slack_set {
 /* The documents that pass; those without a vector have no words either and never do. Caller frees the set. */
 BR_MUST_USE enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set, struct br_err *err);
 void br_slack_set_free(struct br_slack_set *set);
+/* The slots of documents that are there, by enum br_doc_kind. Caller frees both. */
+BR_MUST_USE enum br_rc br_slack_live_slots(struct br_store *s, struct br_bitmap of[2], struct br_err *err);
 /* The newest n messages of a set that lie in the filter's dates, newest first. */
 BR_MUST_USE enum br_rc br_slack_newest(struct br_store *s, const struct br_slack_set *set, const struct br_slack_filter *f, size_t n,
                                        br_slack_view_fn fn, void *ctx, struct br_err *err);

@@ -408,6 +408,29 @@ err:
     return rc;
 }
 
+enum br_rc br_slack_live_slots(struct br_store *s, struct br_bitmap of[2], struct br_err *err)
+{
+    static const char *const sql[2] = {
+        "SELECT slot, -1 FROM message_metadata INDEXED BY messages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL",
+        "SELECT slot, -1 FROM passages INDEXED BY passages_by_slot WHERE workspace_id = ?1 AND slot IS NOT NULL"};
+    enum br_rc rc = BR_OK;
+    of[0] = of[1] = (struct br_bitmap){0};
+    for (int kind = 0; kind < 2; kind++) {
+        struct br_slack_set set;
+        BR_TRY(set_new(s, &set, err));
+        rc = walk(s, sql[kind], &(struct walk){0}, &set, err);
+        of[kind] = set.slots;
+        br_bitmap_free(&set.contents);
+        if (rc != BR_OK)
+            goto err;
+    }
+    return BR_OK;
+err:
+    br_bitmap_free(&of[0]);
+    br_bitmap_free(&of[1]);
+    return rc;
+}
+
 /* --- From a slot to its document --- */
 
 enum br_rc br_slack_doc_of_slot(struct br_store *s, uint64_t slot, struct br_doc *doc, struct br_err *err)

@@ -56,6 +56,12 @@ void json_print(const struct cli *cli, json_t *document, bool line);
 char *json_line(json_t *document);
 void json_print_line(const char *line);
 
+/* ---- out_explain.c ---- */
+
+json_t *json_explain(const struct br_explain *x);
+json_t *json_explain_hit(const struct br_explain_hit *x);
+void text_explain(const struct cli *cli, const struct br_search_results *r);
+
 /* ---- out_text.c ---- */
 
 void text_results(const struct cli *cli, const struct br_search_results *r);

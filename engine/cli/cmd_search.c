@@ -36,6 +36,7 @@ static struct br_search_options options_of(const struct args *a)
         .me = a->text[OPT_ME],
         .cursor = a->text[OPT_CURSOR],
         .exact = a->given[OPT_EXACT],
+        .explain = a->given[OPT_EXPLAIN],
     };
 }
 
@@ -61,8 +62,12 @@ static void print_results(const struct cli *cli, const struct br_search_results 
     if (cli->jsonl)
         for (size_t i = 0; i < r->count; i++)
             json_print(cli, json_hit(&r->hits[i]), true);
+    if (cli->jsonl && r->explain)
+        json_print(cli, json_pack("{so}", "explain", json_explain(r->explain)), true);
     if (!cli->json && !cli->jsonl && r->count)
         text_results(cli, r);
+    if (!cli->json && !cli->jsonl && r->explain)
+        text_explain(cli, r);
 }
 
 /* Nothing found is still one document. Returns status. */

@@ -115,6 +115,8 @@ json_t *json_hit(const struct br_search_hit *h)
                         json_pack("{so so}", "semantic", json_number(h->semantic), "keyword", json_number(h->keyword)));
     json_object_set_new(j, "snippet", json_text(h->snippet));
     json_object_set_new(j, "reason", json_text(h->reason));
+    if (h->explain)
+        json_object_set_new(j, "explain", json_explain_hit(h->explain));
     return j;
 }
 
@@ -128,8 +130,11 @@ json_t *json_results(const struct br_search_results *r)
     json_t *hits = json_array();
     for (size_t i = 0; i < r->count; i++)
         json_array_append_new(hits, json_hit(&r->hits[i]));
-    return json_pack("{so ss so sb so}", "query", json_text(r->query), "mode", search_mode_name(r->mode), "took_ms",
-                     json_number(r->took_ms), "exhaustive", r->exhaustive, "hits", hits);
+    json_t *j = json_pack("{so ss so sb so}", "query", json_text(r->query), "mode", search_mode_name(r->mode), "took_ms",
+                          json_number(r->took_ms), "exhaustive", r->exhaustive, "hits", hits);
+    if (r->explain)
+        json_object_set_new(j, "explain", json_explain(r->explain));
+    return j;
 }
 
 /* Outside of strings a document is ASCII, so what a terminal must not be given can be escaped afterwards: DEL, C1
