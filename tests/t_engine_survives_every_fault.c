@@ -6,6 +6,8 @@
  *
  *   t_engine_survives_every_fault                   a part of the points, another for every --seed
  *   t_engine_survives_every_fault --all             every point (of the long import every 20th allocation); hours
+ *   t_engine_survives_every_fault --stacks          the first and the last use of each call stack (sim/stacks.h), with every fault: about
+ *                                                   90,000 points
  *   ... --scenario NAME [--fault NAME [--at N]]     of one scenario (a part of its name), one fault, one point: with the stack, for addr2line
  *   ... --scale X, --keep-going                     X times as many points; go on after a violation */
 #include "e2e.h"
@@ -463,6 +465,8 @@ static bool was_seen(uint64_t state)
     return false;
 }
 
+static bool stacks; /* the mode of that name */
+
 struct reference {
     uint64_t disk_calls, allocations, archive_calls;
     uint64_t before, after;
@@ -477,7 +481,10 @@ static struct reference reference_of(const struct scenario *s)
     memory_fail(0, false);
     archive_calls = archive_at = 0;
     archive_counts = s->faults & ARCHIVE;
+    if (stacks)
+        sim_stacks_record();
     int status = s->run(d, &e);
+    sim_stacks_stop();
     archive_counts = false;
     r.allocations = allocations;
     r.archive_calls = archive_calls;
@@ -742,6 +749,35 @@ static uint64_t stride_of(const struct scenario *s, const struct fault *f, uint6
     return stride < 1 ? 1 : stride;
 }
 
+static enum sim_call_kind calls_of(const struct fault *f)
+{
+    return f->kind == MEMORY ? SIM_ALLOCATION : f->kind == DISK ? SIM_DISK_CALL : SIM_ARCHIVE_CALL;
+}
+
+/* The first and the last use of each stack. */
+static void run_stacks(const struct scenario *s, const struct reference *r, const struct fault *f)
+{
+    size_t n;
+    const struct sim_stack *stack = sim_stacks(calls_of(f), &n);
+    for (size_t i = 0; i < n; i++) {
+        run(s, r, f, stack[i].first);
+        if (stack[i].last != stack[i].first)
+            run(s, r, f, stack[i].last);
+    }
+}
+
+static void print_stacks(void)
+{
+    size_t all_stacks = 0, met = 0, n;
+    for (int kind = 0; kind < SIM_CALL_KINDS; kind++) {
+        const struct sim_stack *stack = sim_stacks((enum sim_call_kind)kind, &n);
+        all_stacks += n;
+        for (size_t i = 0; i < n; i++)
+            met += stack[i].failed;
+    }
+    printf("  %zu stacks, a fault met in %zu\n", all_stacks, met);
+}
+
 static void run_scenario(const struct scenario *s)
 {
     struct reference r = reference_of(s);
@@ -756,12 +792,18 @@ static void run_scenario(const struct scenario *s)
             run(s, &r, f, only_at);
             continue;
         }
+        if (stacks) {
+            run_stacks(s, &r, f);
+            continue;
+        }
         while (run(s, &r, f, n) || n + 16 < calls) /* threads: the n-th call is not the same each time */
             n += stride;
     }
     printf("%s: %llu points (of %llu calls to the disk, %llu allocations, %llu archive calls; %zu states)\n", s->name,
            (unsigned long long)(points - before), (unsigned long long)r.disk_calls, (unsigned long long)r.allocations,
            (unsigned long long)r.archive_calls, seen.n);
+    if (stacks)
+        print_stacks();
     fflush(stdout);
 }
 
@@ -813,6 +855,10 @@ int main(int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--all") == 0) {
             all = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--stacks") == 0) {
+            stacks = true;
             continue;
         }
         if (strcmp(argv[i], "--keep-going") == 0) {

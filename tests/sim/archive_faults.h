@@ -3,6 +3,8 @@
 #ifndef BR_TEST_ARCHIVE_FAULTS_H
 #define BR_TEST_ARCHIVE_FAULTS_H
 
+#include "sim/stacks.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +24,7 @@ static bool archive_fails(void)
     if (!archive_counts)
         return false;
     uint64_t n = ++archive_calls;
+    sim_stacks_call(SIM_ARCHIVE_CALL, n, n == archive_at);
     if (!archive_at || n < archive_at || (n > archive_at && !archive_sticky))
         return false;
     archive_failed = true;

@@ -1,5 +1,6 @@
 /* disk.c - inodes, names, what waits to be durable, and the power cut. See disk.h. */
 #include "sim/disk.h"
+#include "sim/stacks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -555,6 +556,7 @@ static int enter(struct sim_disk *d, bool changes)
     d->changes += changes;
     if (changes)
         d->wrote = false;
+    sim_stacks_call(SIM_DISK_CALL, d->calls, d->calls == d->fail_call);
     if (!d->fail_call || d->calls < d->fail_call || (d->calls > d->fail_call && !d->fail_sticky))
         return 0;
     d->failed = true;

@@ -7,6 +7,7 @@
 #define BR_SIM_MEMORY_H
 
 #include "sim/disk.h"
+#include "sim/stacks.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -29,6 +30,7 @@ static inline bool allocation_fails(void)
     if (sim_allocating)
         return false;
     uint64_t n = ++allocations, at = fail_allocation;
+    sim_stacks_call(SIM_ALLOCATION, n, n == at);
     if (!at || n < at || (n > at && !fail_sticky))
         return false;
     allocation_failed = true;
