@@ -398,6 +398,8 @@ struct reaction_row {
 
 static bool put_reaction(struct reaction_row *x, const char *user, int64_t count)
 {
+    if (x->failed) /* another step would take the place of its error */
+        return false;
     sqlite3_reset(x->st);
     sqlite3_bind_text(x->st, 1, x->key, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(x->st, 2, x->name, -1, SQLITE_TRANSIENT);

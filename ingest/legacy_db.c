@@ -37,12 +37,12 @@ static enum br_old_table table_of(const char *name)
     return BR_OLD_TABLES;
 }
 
+/* A query is aborted for what failed elsewhere (memory, the disk), never for what the file holds. */
 enum br_rc br_legacy_db_fail(struct br_legacy_db *d, struct br_err *err)
 {
     int code = sqlite3_errcode(d->db) & 0xff;
     enum br_rc rc = code == SQLITE_NOMEM ? BR_E_NOMEM : code == SQLITE_FULL ? BR_E_NOSPC : code == SQLITE_BUSY ? BR_E_BUSY
-                    : code == SQLITE_IOERR || code == SQLITE_CANTOPEN                                          ? BR_E_IO
-                                                                                                                : BR_E_DATA;
+                    : code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_ABORT ? BR_E_IO : BR_E_DATA;
     return br_fail(err, rc, "cannot read %s: %s", d->path, sqlite3_errmsg(d->db));
 }
 
