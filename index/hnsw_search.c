@@ -388,7 +388,7 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     bool small = ix->count <= ix->exact_nodes || matches <= q.k ||
                  (params->allow && (matches <= ix->exact_matches ||
                                     (ix->exact_matches && matches <= (uint64_t)ef * ROWS_PER_EF) ||
-                                 (ix->exact_matches && ef * matches < (uint64_t)q.k * ix->count))); /* a beam of which too few will pass */
+                                    (ix->exact_matches && ef * matches < (uint64_t)q.k * ix->count))); /* a beam of which too few will pass */
     tell_plan(params->plan, ix, matches, q.k, ef, small, filtering);
     if (!small) {
         *exhaustive = false;
