@@ -471,10 +471,10 @@ enum br_json_got br_json_stream_next(struct br_json_stream *js, json_t **out, st
     }
 }
 
-/* The string of n bytes at js->pos, NULL when it is none or long. */
+/* The string of n bytes at js->pos, NULL when it is none or long: of one beyond the limit only the end may be at hand. */
 static json_t *short_string(struct br_json_stream *js, size_t n, struct br_err *err)
 {
-    if (n > 4096 || js->buf[js->pos] != '"')
+    if (n > BR_MIN((size_t)4096, js->bytes_max) || js->buf[js->pos] != '"')
         return NULL;
     json_t *v = parse(js, js->buf + js->pos, n, err);
     if (json_is_string(v))
