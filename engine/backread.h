@@ -315,7 +315,7 @@ struct br_explain {
     const char *match;        /* the FTS5 expression that ranked, with rare words only where there are many; NULL: none ran */
     const struct br_explain_filter *filters;
     size_t n_filters;
-    bool filtered;                   /* the search kept to a set of documents: conditions, or a later page */
+    bool filtered;                   /* it kept to a set of documents: by conditions, or on a later page after something was written */
     uint64_t messages, passages;     /* that have a vector and words: what can be found at all */
     uint64_t messages_pass, passages_pass; /* all conditions */
     bool answer_remembered;  /* without explain, the cache would have answered */

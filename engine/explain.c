@@ -24,6 +24,7 @@ void br_explain_scan(struct br_explain *x, bool wished)
     x->index = "scan of vectors";
     x->index_why = wished ? "every vector that passes is compared: asked for, or as many hits are wanted" : "there is no graph yet";
     x->ef = 0;
+    x->graph_nodes = x->graph_matches = x->tail = 0; /* of a walk that came before */
 }
 
 void br_explain_plan(struct br_explain *x, const struct br_search_plan *plan, uint64_t tail)
@@ -31,12 +32,12 @@ void br_explain_plan(struct br_explain *x, const struct br_search_plan *plan, ui
     static const char *const index[] = {"graph walk", "filtered graph walk", "scan of codes", "scan of codes"};
     static const char *const why[] = {"a graph so small is scanned faster than walked", "so few vectors pass that they are scanned",
                                       "scanning what passes costs less than a walk so wide", "a walk met too few that pass: scanned after it",
-                                      "so many are wanted that too few of a walk's beam would pass"};
+                                      "fewer of a walk's beam would pass than the list of candidates needs"};
     if (!x)
         return;
     x->index = index[plan->path];
     x->index_why = plan->path == BR_PATH_WALK            ? "nothing is filtered out"
-                   : plan->path == BR_PATH_FILTERED_WALK ? "enough pass to be met on the way; the beam is widened by the share that does not"
+                   : plan->path == BR_PATH_FILTERED_WALK ? "enough pass to be met on the way"
                                                          : why[plan->why];
     x->graph_nodes = plan->nodes;
     x->graph_matches = plan->matches;

@@ -124,12 +124,13 @@ enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_
     struct br_rows rows;
     enum br_rc rc;
     BR_TRY(br_store_rows(ws->store, &rows, err));
-    if (rows.count && want) /* else there is nothing to embed it for */
+    if (rows.count && want) { /* else there is nothing to embed it for */
         BR_TRY(embed_query(ws, text, len, vector, &remembered, err));
-    if (x) {
-        x->ms.embed += br_explain_clock(x) - from;
-        x->vector_remembered |= remembered && x->rounds == 1;
+        if (x)
+            x->ms.embed += br_explain_clock(x) - from;
     }
+    if (x)
+        x->vector_remembered |= remembered && x->rounds == 1;
     from = br_explain_clock(x);
     BR_TRY(br_retrieve_nearest(ws, vector, allow, want, exact, x, out, err));
     if (x)

@@ -729,6 +729,8 @@ enum br_rc br_search_fresh(struct br_workspace *ws, const char *query, const str
     double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
     if (s.x)
         BR_TRY(br_explain_query(ws, &s.query, s.filtered ? &s.allowed.slots : NULL, &s.list.arena, s.x, err));
+    if (s.x && nothing) /* and so nothing was searched */
+        s.x->messages_pass = s.x->passages_pass = 0;
     BR_TRY(give_results(&s, ms, out, err));
     s.results.hits = NULL;
 err:

@@ -129,7 +129,7 @@ static void put_index(const struct term *t, const struct br_explain *x)
         fprintf(t->file, "%s of %s nodes pass", format_count(x->graph_matches, a), format_count(x->graph_nodes, b));
         if (x->ef)
             fprintf(t->file, ", beam %zu", x->ef);
-        fprintf(t->file, ", %s newer vectors compared\n", format_count(x->tail, a));
+        fprintf(t->file, ", %s newer vectors looked through\n", format_count(x->tail, a));
     }
 }
 
@@ -189,7 +189,7 @@ static void put_hits(const struct term *t, const struct br_search_results *r)
         fprintf(t->file, " %7.2f   %7.3f + %5.3f = %.3f%s%s\n", x->words, x->semantic_part, x->keyword_part, r->hits[i].score,
                 x->further ? " further message" : "", x->lowered ? " (lowered to the hit before)" : "");
     }
-    fprintf(t->file, "  %srank, near: of the best message, then of the best passage; what a list lacks is as near as its last%s\n",
+    fprintf(t->file, "  %srank, near: of the best message, then of the best passage; what a list lacks is as near as its last; without passages, as near as the message%s\n",
             term_style(t, STYLE_DIM), term_style(t, STYLE_NONE));
 }
 
