@@ -3,8 +3,8 @@
  *
  *   bench_filtered_search HOME QUERIES.jsonl [QUERIES]
  *
- * QUERIES.jsonl holds one {"text": …} a line (quotes, colons and hyphens are read as blanks; bench/retrieval's are titles of threads); QUERIES of them are asked, evenly
- * chosen (default 100). HOME holds one workspace, and is only read.
+ * QUERIES.jsonl holds one {"text": …} a line (quotes, colons and hyphens are read as blanks; bench/retrieval's are titles of threads); QUERIES of
+ * them are asked, evenly chosen (default 100). HOME holds one workspace, and is only read.
  *
  * Filters are made of the workspace itself: each channel and the authors with most messages, alone, in pairs and excluded; months and years
  * as during:, before: and after:; has:, is: and min_reactions:, alone, in a channel and excluded. The messages that pass are counted, and for each
@@ -13,14 +13,13 @@
  * month, and the channel with most messages that none of its first 100 hits is in (against it). Those count at the level that is nearest.
  *
  * Recall: of the exact answer's hits, the share that is in the answer; hybrid and semantic. few: answers with fewer than ten hits and fewer than
- * messages that pass. graph: answers for which not every vector that passes was looked at. ms: mean time of hybrid searches, as they are and exact, the
- * query's vector being there already.
+ * messages that pass. graph: answers for which not every vector that passes was looked at. ms: mean time of hybrid searches, as they are and
+ * exact, the query's vector being there already. With BENCH_SHOW set, each answer that misses a hit is told on stderr.
  *
  * What exact means: br_exact_range over the rows of the vector log that pass, dead ones dropped by the join with the store and more asked for until
  * there are enough. The rest is the same on both sides and is no part of this measure: the candidates of the semantic side that are taken (200
  * for ten hits), and the keyword side, which counts every document that passes and has a word of the query (of long queries, the 24 rarest),
  * and gives its best 60 messages and 60 passages. */
-#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,8 +27,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "backread.h"
 #include "engine_int.h"
+#include "queries.h"
 
 #define HITS 10
 #define FILTER_MAX 160
@@ -59,14 +58,6 @@ static uint64_t n_messages;
 static struct filter filters[FILTERS_MAX];
 static size_t n_filters;
 static struct br_activities channels, users;
-
-static void stop_at(int status, const struct br_error *err)
-{
-    if (status) {
-        fprintf(stderr, "%s\n", err->message);
-        exit(1);
-    }
-}
 
 static void stop_at_rc(enum br_rc rc, const struct br_err *err)
 {
@@ -362,27 +353,6 @@ static void ask_common(char **texts, size_t n)
                 compare(texts[i], f->text, f->messages, &c);
             print_cell(kinds[k], f ? f->text : "", &c);
         }
-}
-
-static size_t read_texts(const char *path, char ***out)
-{
-    char *line = NULL, **texts = NULL;
-    size_t room = 0, n = 0;
-    FILE *f = fopen(path, "r");
-    while (f && getline(&line, &room, f) > 0) {
-        json_t *j = json_loads(line, 0, NULL);
-        const char *text = json_string_value(json_object_get(j, "text"));
-        if (text) {
-            texts = realloc(texts, (n + 1) * sizeof *texts);
-            texts[n++] = strdup(text);
-        }
-        json_decref(j);
-    }
-    if (f)
-        fclose(f);
-    free(line);
-    *out = texts;
-    return n;
 }
 
 int main(int argc, char **argv)

@@ -16,6 +16,7 @@
 #include "exact_int.h"
 #include "hnsw_int.h"
 #include "npy.h"
+#include "random.h"
 
 enum { K = 10, QUERIES = 400, ROUNDS = 3, THREADS = 2 };
 
@@ -38,17 +39,6 @@ struct bench {
     double *seconds, plain_p99, plain_p50;
     size_t expected_all, found, exhaustive;
 };
-
-static uint64_t state = 1;
-
-static float uniform(void)
-{
-    state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t x = state;
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (float)((x ^ x >> 31) >> 40) / 16777216.0f;
-}
 
 static double thread_seconds(void)
 {
@@ -91,7 +81,7 @@ static void prepare(struct bench *b, size_t query, const struct kind *kind, doub
     }
     float width = (float)sqrt(fmax(square - mean * mean, 0));
     for (size_t i = 0; kind && i < b->n; i++) {
-        float normal = (uniform() + uniform() + uniform() + uniform() - 2) * 1.7320508f;
+        float normal = (float)((uniform() + uniform() + uniform() + uniform() - 2) * sqrt(3));
         b->sorted[i] = b->rank[i] = kind->lean * similarity[i] + kind->noise * width * normal;
     }
     if (kind)

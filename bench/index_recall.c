@@ -12,17 +12,7 @@
 
 #include "hnsw_int.h"
 #include "npy.h"
-
-static uint64_t state = 1;
-
-static double uniform(void)
-{
-    state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t x = state;
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
-}
+#include "random.h"
 
 static double now(void)
 {

@@ -4,27 +4,18 @@
  *
  * QUERIES holds one {"text": …} a line, taken literally; HOME one workspace. Run it on an idle machine, several times: percentiles of single
  * searches are of wall time. `cpu` is the processor time of all threads, which a busy machine disturbs less. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "backread.h"
+#include "queries.h"
 
 static double now(clockid_t clock)
 {
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void stop_at(int status, const struct br_error *err)
-{
-    if (status) {
-        fprintf(stderr, "%s\n", err->message);
-        exit(1);
-    }
 }
 
 static int ascending(const void *a, const void *b)
@@ -73,27 +64,6 @@ static void all_together(struct br_workspace *ws, char **texts, size_t n, const 
     stop_at(br_search_many(ws, (const char *const *)texts, n, o, drop, NULL, &err), &err);
     wall = now(CLOCK_MONOTONIC) - wall;
     printf("%-10s %44.0f queries/s  cpu %.3f ms a query\n", what, (double)n / wall, (now(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3 / (double)n);
-}
-
-static size_t read_texts(const char *path, char ***out)
-{
-    char *line = NULL, **texts = NULL;
-    size_t room = 0, n = 0;
-    FILE *f = fopen(path, "r");
-    while (f && getline(&line, &room, f) > 0) {
-        json_t *j = json_loads(line, 0, NULL);
-        const char *text = json_string_value(json_object_get(j, "text"));
-        if (text) {
-            texts = realloc(texts, (n + 1) * sizeof *texts);
-            texts[n++] = strdup(text);
-        }
-        json_decref(j);
-    }
-    if (f)
-        fclose(f);
-    free(line);
-    *out = texts;
-    return n;
 }
 
 int main(int argc, char **argv)
