@@ -346,18 +346,15 @@ static uint64_t count_allowed(const struct br_bitmap *allow, uint64_t end)
     return br_bitmap_count(&prefix);
 }
 
-static void tell_plan(struct br_search_plan *plan, const struct br_index *ix, uint64_t matches, size_t k, size_t ef, bool small, bool filtering)
+/* Is a scan to answer at once, and why? */
+static bool scan_pays(const struct br_index *ix, bool filtered, uint64_t matches, size_t k, size_t ef, enum br_scan_why *why)
 {
-    if (!plan)
-        return;
-    *plan = (struct br_search_plan){.nodes = ix->count, .matches = matches, .ef = small ? 0 : ef};
-    plan->path = small ? BR_PATH_SCAN : filtering ? BR_PATH_FILTERED_WALK : BR_PATH_WALK;
-    bool few = matches <= k || matches <= ix->exact_matches;
-    bool narrow = ef * matches < (uint64_t)k * ix->count;
-    plan->why = ix->count <= ix->exact_nodes ? BR_SCAN_SMALL_INDEX
-                : few                        ? BR_SCAN_FEW_MATCHES
-                : narrow                     ? BR_SCAN_NARROW_BEAM
-                                             : BR_SCAN_CHEAPER;
+    bool small = ix->count <= ix->exact_nodes, few = matches <= k || (filtered && matches <= ix->exact_matches);
+    bool choice = filtered && ix->exact_matches; /* 0: walks are wished for */
+    bool narrow = choice && ef * matches < (uint64_t)k * ix->count; /* a beam of which too few will pass */
+    bool cheaper = choice && matches <= (uint64_t)ef * ROWS_PER_EF;
+    *why = small ? BR_SCAN_SMALL_INDEX : few ? BR_SCAN_FEW_MATCHES : narrow ? BR_SCAN_NARROW_BEAM : BR_SCAN_CHEAPER;
+    return small || few || narrow || cheaper;
 }
 
 enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, const struct br_rows *rows,
@@ -385,21 +382,20 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     size_t ef = BR_MIN(BR_MAX(params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, q.k), most);
     if (filtering && matches)
         ef = (size_t)BR_MIN(BR_MAX((uint64_t)ef, (uint64_t)ef * ix->count / matches * FILTERED_NUM / FILTERED_DEN), (uint64_t)most);
-    bool small = ix->count <= ix->exact_nodes || matches <= q.k ||
-                 (params->allow && (matches <= ix->exact_matches ||
-                                    (ix->exact_matches && matches <= (uint64_t)ef * ROWS_PER_EF) ||
-                                    (ix->exact_matches && ef * matches < (uint64_t)q.k * ix->count))); /* a beam of which too few will pass */
-    tell_plan(params->plan, ix, matches, q.k, ef, small, filtering);
-    if (!small) {
+    struct br_search_plan unasked, *plan = params->plan ? params->plan : &unasked;
+    *plan = (struct br_search_plan){.nodes = ix->count, .matches = matches};
+    if (scan_pays(ix, params->allow, matches, q.k, ef, &plan->why)) {
+        plan->path = BR_PATH_SCAN;
+    } else {
+        plan->path = filtering ? BR_PATH_FILTERED_WALK : BR_PATH_WALK;
+        plan->ef = ef;
         *exhaustive = false;
         enum br_rc rc = walk(ix, s, &q, ef, filtering, out, n_out, err);
         if (rc != BR_OK || *n_out == q.k)
             return rc;
         /* Too few: the filter and the walk miss each other. */
-        if (params->plan) {
-            params->plan->path = BR_PATH_SCAN_AFTER_WALK;
-            params->plan->why = BR_SCAN_WALK_TOO_FEW;
-        }
+        plan->path = BR_PATH_SCAN_AFTER_WALK;
+        plan->why = BR_SCAN_WALK_TOO_FEW;
     }
     return scan(ix, s, &q, out, n_out, exhaustive, err);
 }
