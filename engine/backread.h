@@ -354,7 +354,7 @@ struct br_search_hit {
     const char *snippet; /* a line or two around the match */
     const char *reason;  /* "meaning", "words: lake, configs" (as the message has them), "meaning + words: lake"; "words of the thread" when the
                             message has none itself; "newest" for a query of filters only */
-    const struct br_explain_hit *explain; /* NULL: not asked for, or nothing but time ranked it */
+    struct br_explain_hit *explain; /* NULL: not asked for, or nothing but time ranked it */
 };
 struct br_search_results {
     char *query; /* the text that was searched, filters taken out */

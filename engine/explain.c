@@ -54,18 +54,6 @@ struct explaining {
     struct br_bitmap live[2]; /* by enum br_doc_kind */
 };
 
-static uint64_t count_both(const struct br_bitmap *a, const struct br_bitmap *b)
-{
-    uint64_t n = 0, bits = BR_MIN(a->n_bits, b->n_bits);
-    for (uint64_t i = 0; i < (bits + 63) / 64; i++) {
-        uint64_t both = a->words[i] & b->words[i];
-        if (bits - i * 64 < 64)
-            both &= (UINT64_C(1) << (bits - i * 64)) - 1;
-        n += (uint64_t)__builtin_popcountll(both);
-    }
-    return n;
-}
-
 /* ---- names ---- */
 
 struct finding {
@@ -96,13 +84,12 @@ static const char *name_of(struct explaining *e, bool channel, const char *id)
 static enum br_rc add_filter(struct explaining *e, const struct br_slack_filter *alone, struct br_explain_filter filter, struct br_err *err)
 {
     struct br_slack_set set;
-    if (e->x->n_filters == e->room)
-        return BR_OK; /* cannot be: see room_for */
+    BR_ASSERT(e->x->n_filters < e->room); /* see room_for */
     enum br_rc rc = br_slack_filter_set(e->ws->store, alone, &set, err);
     if (rc != BR_OK)
         return rc;
-    filter.messages = count_both(&set.slots, &e->live[BR_DOC_MESSAGE]);
-    filter.passages = count_both(&set.slots, &e->live[BR_DOC_PASSAGE]);
+    filter.messages = br_bitmap_count_both(&set.slots, &e->live[BR_DOC_MESSAGE]);
+    filter.passages = br_bitmap_count_both(&set.slots, &e->live[BR_DOC_PASSAGE]);
     br_slack_set_free(&set);
     e->filters[e->x->n_filters++] = filter;
     return BR_OK;
@@ -213,8 +200,8 @@ enum br_rc br_explain_query(struct br_workspace *ws, const struct br_query *q, c
     x->messages = x->messages_pass = br_bitmap_count(&e.live[BR_DOC_MESSAGE]);
     x->passages = x->passages_pass = br_bitmap_count(&e.live[BR_DOC_PASSAGE]);
     if (allowed) {
-        x->messages_pass = count_both(allowed, &e.live[BR_DOC_MESSAGE]);
-        x->passages_pass = count_both(allowed, &e.live[BR_DOC_PASSAGE]);
+        x->messages_pass = br_bitmap_count_both(allowed, &e.live[BR_DOC_MESSAGE]);
+        x->passages_pass = br_bitmap_count_both(allowed, &e.live[BR_DOC_PASSAGE]);
     }
     BR_TRY(add_terms(&e, false, &q->filter.with, err));
     BR_TRY(add_dates(&e, &q->filter, err));

@@ -31,8 +31,7 @@ struct br_word_counts {
     struct br_word_totals totals;
     double idf[BR_TERMS_MAX];
     double message_tokens, thread_tokens; /* mean lengths */
-    bool tell;                            /* in: keep the expression */
-    char *match;                          /* owned; the expression that was counted, if told to */
+    char *match;                          /* owned; the expression that was counted */
 };
 struct br_word_hit {
     struct br_doc doc;

@@ -102,13 +102,13 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
     const char *match = br_buf_str(&q->match);
     struct br_buf few;
     enum br_rc rc;
-    *out = (struct br_word_counts){.tell = out->tell};
+    *out = (struct br_word_counts){0};
     br_buf_init(&few, BR_QUERY_MATCH_MAX);
     if (q->n_alternatives > TERMS_USED) {
         BR_TRY(rarest(ws, q, &few, err));
         match = br_buf_str(&few);
     }
-    if (out->tell && !(out->match = strdup(match)))
+    if (!(out->match = strdup(match)))
         BR_TRY(br_fail_nomem(err));
     BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_MESSAGE, contents, m, err));
     BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_PASSAGE, contents, p, err));

@@ -342,7 +342,7 @@ err:
 
 static enum br_rc retrieve(struct searching *s, struct br_err *err)
 {
-    struct br_word_counts words = {.tell = s->x};
+    struct br_word_counts words = {0};
     enum br_rc rc;
     for (s->depth = 1;; s->depth *= 4) {
         if (s->x)
@@ -475,7 +475,7 @@ static struct br_explain_hit *explain_hit(struct searching *s)
     return s->x ? br_arena_alloc(&s->list.arena, sizeof(struct br_explain_hit)) : NULL;
 }
 
-static const struct br_explain_hit *explain_conversation(struct searching *s, const struct conversation *c)
+static struct br_explain_hit *explain_conversation(struct searching *s, const struct conversation *c)
 {
     const struct fusion *f = s->fusion;
     struct br_explain_hit *x = explain_hit(s);
@@ -495,7 +495,7 @@ static const struct br_explain_hit *explain_conversation(struct searching *s, co
     return x;
 }
 
-static const struct br_explain_hit *explain_message(struct searching *s, const struct candidate *m)
+static struct br_explain_hit *explain_message(struct searching *s, const struct candidate *m)
 {
     const struct fusion *f = s->fusion;
     struct br_explain_hit *x = explain_hit(s);
@@ -610,7 +610,7 @@ static void cap_scores(struct searching *s)
         if (s->results.hits[i].score > s->results.hits[i - 1].score) {
             s->results.hits[i].score = s->results.hits[i - 1].score;
             if (s->results.hits[i].explain)
-                ((struct br_explain_hit *)s->results.hits[i].explain)->lowered = true;
+                s->results.hits[i].explain->lowered = true;
         }
 }
 

@@ -51,6 +51,16 @@ uint64_t br_bitmap_count(const struct br_bitmap *b)
     return n;
 }
 
+uint64_t br_bitmap_count_both(const struct br_bitmap *a, const struct br_bitmap *b)
+{
+    uint64_t n = 0, bits = BR_MIN(a->n_bits, b->n_bits);
+    for (uint64_t i = 0; i < bits / 64; i++)
+        n += (uint64_t)__builtin_popcountll(a->words[i] & b->words[i]);
+    if (bits % 64)
+        n += (uint64_t)__builtin_popcountll(a->words[bits / 64] & b->words[bits / 64] & ((UINT64_C(1) << bits % 64) - 1));
+    return n;
+}
+
 void br_bitmap_fill(struct br_bitmap *b)
 {
     for (uint64_t i = 0; i < b->n_bits / 64; i++)

@@ -38,6 +38,7 @@ void br_bitmap_set(struct br_bitmap *b, uint64_t bit); /* ignored past n_bits */
 void br_bitmap_clear(struct br_bitmap *b, uint64_t bit);
 bool br_bitmap_test(const struct br_bitmap *b, uint64_t bit);
 uint64_t br_bitmap_count(const struct br_bitmap *b);
+uint64_t br_bitmap_count_both(const struct br_bitmap *a, const struct br_bitmap *b); /* of a and b, which stay */
 void br_bitmap_fill(struct br_bitmap *b); /* all 1 */
 /* a := a and b, a := a without b; bits past b's end count as 0. */
 void br_bitmap_intersect(struct br_bitmap *a, const struct br_bitmap *b);
