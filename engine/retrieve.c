@@ -10,8 +10,9 @@
 #include "cache.h"
 #include "render.h"
 
-/* The beam is wider than the list it is to fill by one in so many: the last places of a beam are where the graph misses most, and the fusion
- * looks at all places. With a filter no less than without: later pages are confined to what the first one saw, and must rank as it did. */
+/* The beam is wider than the list it is to fill by one in so many. Measured (bench/filtered_search.c): of the ten hits of the exact answer .998 are
+ * found without a filter, .980 with a beam as long as the list. Filters that let most through find less than they did (.988, 1 before), when such a
+ * beam never had enough and a scan answered. With a filter as without: later pages are confined to what the first saw, and must rank as it did. */
 #define BEAM_SPARE 2
 
 void br_semantic_hits_free(struct br_semantic_hits *h)
