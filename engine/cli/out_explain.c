@@ -189,7 +189,9 @@ static void put_hits(const struct term *t, const struct br_search_results *r)
         fprintf(t->file, " %7.2f   %7.3f + %5.3f = %.3f%s%s\n", x->words, x->semantic_part, x->keyword_part, r->hits[i].score,
                 x->further ? " further message" : "", x->lowered ? " (lowered to the hit before)" : "");
     }
-    fprintf(t->file, "  %srank, near: of the best message, then of the best passage; what a list lacks is as near as its last; without passages, as near as the message%s\n",
+    fprintf(t->file,
+            "  %srank, near: of the best message, then of the best passage; what a list lacks is as near as its last;"
+            " without passages, as near as the message%s\n",
             term_style(t, STYLE_DIM), term_style(t, STYLE_NONE));
 }
 

@@ -1,3 +1,4 @@
+/* stacks.c - one hash table a kind of call: stack, first and last use. See stacks.h. */
 #include "sim/stacks.h"
 #include "sim/disk.h"
 
