@@ -151,7 +151,7 @@ struct br_pipeline;
 
 /* One thing to store. Everything it points to lives in the batch's arena. */
 struct br_item {
-    enum { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES, BR_ITEM_VECTOR } kind;
+    enum br_item_kind { BR_ITEM_USER, BR_ITEM_CHANNEL, BR_ITEM_MESSAGE, BR_ITEM_DELETE, BR_ITEM_PASSAGES, BR_ITEM_VECTOR } kind;
     union {
         struct br_slack_user user;
         struct br_slack_channel channel;
@@ -179,10 +179,10 @@ struct br_pipeline_config {
     void (*tick)(void *ctx); /* on the caller's thread, a few times a second while it waits; may be NULL */
 };
 BR_MUST_USE enum br_rc br_pipeline_new(const struct br_pipeline_config *cfg, struct br_pipeline **out, struct br_err *err);
-/* The batch being filled; never NULL after success. */
-BR_MUST_USE enum br_rc br_pipeline_batch(struct br_pipeline *p, struct br_arena **arena, struct br_err *err);
-/* The next item of the current batch, zeroed. NULL without memory. */
-struct br_item *br_pipeline_item(struct br_pipeline *p);
+/* The next item of the batch being filled, zeroed but for its kind, and the batch's arena. Both never NULL after success; the item's address
+ * stands until the next one. */
+BR_MUST_USE enum br_rc br_pipeline_item(struct br_pipeline *p, enum br_item_kind kind, struct br_item **item,
+                                        struct br_arena **arena, struct br_err *err);
 /* Asks for the vector of text (in the arena): embedded in this batch, once for equal texts. NULL without memory. */
 float *br_pipeline_vector(struct br_pipeline *p, const char *text, size_t len);
 /* Room for a vector the caller has already. */

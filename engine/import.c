@@ -100,14 +100,11 @@ err:
 static enum br_rc on_user(struct import *im, const struct br_user_event *u, struct br_err *err)
 {
     struct br_arena *a;
-    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    struct br_item *item;
+    enum br_rc rc = br_pipeline_item(im->pipeline, BR_ITEM_USER, &item, &a, err);
     if (rc != BR_OK)
         return rc;
     bool listed = !u->from_message && !u->org_level;
-    struct br_item *item = br_pipeline_item(im->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_USER;
     item->user = (struct br_slack_user){.id = br_arena_str(a, u->id),
                                         .team_id = br_arena_str(a, u->team_id),
                                         .name = br_arena_str(a, u->name),
@@ -199,13 +196,10 @@ static enum br_rc tell_pin(struct import *im, struct br_message_event *m, struct
 static enum br_rc on_channel(struct import *im, const struct br_channel_event *c, struct br_err *err)
 {
     struct br_arena *a;
-    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    struct br_item *item;
+    enum br_rc rc = br_pipeline_item(im->pipeline, BR_ITEM_CHANNEL, &item, &a, err);
     if (rc != BR_OK)
         return rc;
-    struct br_item *item = br_pipeline_item(im->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_CHANNEL;
     item->channel = (struct br_slack_channel){.id = br_arena_str(a, c->id),
                                               .name = br_arena_str(a, c->name),
                                               .topic = br_arena_str(a, c->topic),
@@ -237,13 +231,10 @@ static enum br_rc note_user(struct import *im, const char *id, struct br_err *er
         return BR_OK;
     count_warning(im, BR_WARN_UNKNOWN_USER, 1, id);
     struct br_arena *a;
-    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    struct br_item *item;
+    enum br_rc rc = br_pipeline_item(im->pipeline, BR_ITEM_USER, &item, &a, err);
     if (rc != BR_OK)
         return rc;
-    struct br_item *item = br_pipeline_item(im->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_USER;
     item->user = (struct br_slack_user){.id = br_arena_str(a, id), .is_stub = true};
     return BR_OK;
 }
@@ -348,6 +339,7 @@ static enum br_rc on_message(struct import *im, const struct br_message_event *e
 {
     struct br_message_event pinned = *event, *m = &pinned;
     struct br_arena *a;
+    struct br_item *item;
     enum br_rc rc;
     BR_TRY(tell_pin(im, m, err));
     BR_TRY(note_user(im, m->user_id, err));
@@ -355,11 +347,7 @@ static enum br_rc on_message(struct import *im, const struct br_message_event *e
         for (size_t j = 0; j < m->reactions[i].n_users; j++)
             BR_TRY(note_user(im, m->reactions[i].users[j], err));
     BR_TRY(render_message(im, m, err));
-    BR_TRY(br_pipeline_batch(im->pipeline, &a, err));
-    struct br_item *item = br_pipeline_item(im->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_MESSAGE;
+    BR_TRY(br_pipeline_item(im->pipeline, BR_ITEM_MESSAGE, &item, &a, err));
     item->message = (struct br_slack_message){
         .channel_id = br_arena_str(a, m->channel_id),
         .ts = m->ts,
@@ -398,13 +386,10 @@ err:
 static enum br_rc on_delete(struct import *im, const struct br_delete_event *d, struct br_err *err)
 {
     struct br_arena *a;
-    enum br_rc rc = br_pipeline_batch(im->pipeline, &a, err);
+    struct br_item *item;
+    enum br_rc rc = br_pipeline_item(im->pipeline, BR_ITEM_DELETE, &item, &a, err);
     if (rc != BR_OK)
         return rc;
-    struct br_item *item = br_pipeline_item(im->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_DELETE;
     item->deletion.channel_id = br_arena_str(a, d->channel_id);
     item->deletion.ts = d->ts;
     item->deletion.deleted_at = d->deleted_at;

@@ -93,22 +93,19 @@ static enum br_rc need_batch(struct br_pipeline *p, struct br_err *err)
     return BR_OK;
 }
 
-enum br_rc br_pipeline_batch(struct br_pipeline *p, struct br_arena **arena, struct br_err *err)
+enum br_rc br_pipeline_item(struct br_pipeline *p, enum br_item_kind kind, struct br_item **item, struct br_arena **arena,
+                            struct br_err *err)
 {
     enum br_rc rc = need_batch(p, err);
-    if (rc == BR_OK)
-        *arena = &p->filling->arena;
-    return rc;
-}
-
-struct br_item *br_pipeline_item(struct br_pipeline *p)
-{
+    if (rc != BR_OK)
+        return rc;
     struct br_batch *b = p->filling;
     if (!grow((void **)&b->items, &b->items_alloc, b->n_items, sizeof *b->items))
-        return NULL;
-    struct br_item *item = &b->items[b->n_items++];
-    memset(item, 0, sizeof *item);
-    return item;
+        return br_fail_nomem(err);
+    *item = &b->items[b->n_items++];
+    **item = (struct br_item){.kind = kind};
+    *arena = &b->arena;
+    return BR_OK;
 }
 
 float *br_pipeline_vector_room(struct br_pipeline *p)

@@ -72,14 +72,11 @@ static enum br_rc cut_thread(const struct br_cutting *c, const struct br_slack_t
                              struct br_err *err)
 {
     struct br_arena *a;
+    struct br_item *item;
     struct br_passage *cut = NULL;
     size_t n = 0;
     enum br_rc rc;
-    BR_TRY(br_pipeline_batch(c->pipeline, &a, err));
-    struct br_item *item = br_pipeline_item(c->pipeline);
-    if (!item)
-        return br_fail_nomem(err);
-    item->kind = BR_ITEM_PASSAGES;
+    BR_TRY(br_pipeline_item(c->pipeline, BR_ITEM_PASSAGES, &item, &a, err));
     item->passages.key = *key;
     t->n = t->bytes = 0;
     t->arena = a;

@@ -135,17 +135,16 @@ static enum br_rc plan_vector(struct working *w, const struct br_slack_vectorles
                               struct br_err *err)
 {
     struct br_arena *a;
+    struct br_item *item;
     bool found = false;
     enum br_rc rc;
     br_buf_reset(text);
     BR_TRY(br_store_content(w->reader, d->content_id, text, err));
-    BR_TRY(br_pipeline_batch(w->pipeline, &a, err));
-    struct br_item *item = br_pipeline_item(w->pipeline);
+    BR_TRY(br_pipeline_item(w->pipeline, BR_ITEM_VECTOR, &item, &a, err));
     float *room = br_pipeline_vector_room(w->pipeline);
     const char *copy = br_arena_strn(a, br_buf_str(text), text->len);
-    if (!item || !room || !copy)
+    if (!room || !copy)
         return br_fail_nomem(err);
-    item->kind = BR_ITEM_VECTOR;
     item->vectorless = *d;
     BR_TRY(br_store_vector_of_text(w->reader, copy, text->len, room, &found, err));
     item->vector = found ? room : br_pipeline_vector(w->pipeline, copy, text->len);

@@ -38,6 +38,32 @@ static inline char *in_scratch(const char *name)
     return p;
 }
 
+/* Finds the program under test; says so and is false where there is none (then main returns 77: skipped). */
+static inline bool cli_binary(void)
+{
+    binary = getenv("BACKREAD_BINARY");
+    if (binary && access(binary, X_OK) == 0)
+        return true;
+    fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+    return false;
+}
+
+static inline int cli_make_scratch(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(scratch, sizeof(scratch), "%s/backread-cli-XXXXXX", tmp ? tmp : "/tmp");
+    return mkdtemp(scratch) ? 0 : -1;
+}
+
+/* A group's tear-down. */
+static inline int cli_remove_scratch(void **state)
+{
+    (void)state;
+    char command[512];
+    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
+    return system(command);
+}
+
 static inline void write_file(const char *name, const char *content)
 {
     FILE *f = fopen(in_scratch(name), "w");

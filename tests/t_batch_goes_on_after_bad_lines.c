@@ -9,9 +9,7 @@ enum { LONG_TEXT = 40000 };
 static int set_up(void **state)
 {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(scratch, sizeof(scratch), "%s/backread-batch-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(scratch))
+    if (cli_make_scratch() != 0)
         return -1;
     mkdir(in_scratch("tiny"), 0700);
     mkdir(in_scratch("tiny/general"), 0700);
@@ -24,14 +22,6 @@ static int set_up(void **state)
     int status = o.status;
     done(&o);
     return status;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[512];
-    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
-    return system(command);
 }
 
 static json_t *answer(const struct outcome *o, size_t line)
@@ -173,11 +163,8 @@ static void messages_are_one_write_a_line(void **state)
 
 int main(void)
 {
-    binary = getenv("BACKREAD_BINARY");
-    if (!binary || access(binary, X_OK) != 0) {
-        fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+    if (!cli_binary())
         return 77;
-    }
     unsetenv("POSIXLY_CORRECT");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_lines_are_answered_and_the_exit_is_3),
@@ -187,5 +174,5 @@ int main(void)
         cmocka_unit_test(a_text_that_begins_with_a_minus_is_a_text),
         cmocka_unit_test(messages_are_one_write_a_line),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, cli_remove_scratch);
 }

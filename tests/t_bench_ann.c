@@ -135,8 +135,7 @@ static int set_up(void **state)
 {
     (void)state;
     uint32_t random = 1;
-    snprintf(scratch, sizeof scratch, "/tmp/backread-bench-XXXXXX");
-    if (!mkdtemp(scratch))
+    if (cli_make_scratch() != 0)
         return -1;
     for (int i = 0; i < (N + QUERIES) * DIM; i++) {
         float v = 0;
@@ -147,21 +146,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -r %s", scratch);
-    return system(command);
-}
-
 int main(void)
 {
-    binary = getenv("BACKREAD_BINARY");
-    if (!binary || access(binary, X_OK) != 0) {
-        fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+    if (!cli_binary())
         return 77;
-    }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_metrics_and_formats), cmocka_unit_test(test_bad_files)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, cli_remove_scratch);
 }

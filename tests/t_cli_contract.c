@@ -24,9 +24,7 @@ static const char DAY[] =
 static int set_up(void **state)
 {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(scratch, sizeof(scratch), "%s/backread-cli-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(scratch))
+    if (cli_make_scratch() != 0)
         return -1;
     mkdir(in_scratch("tiny"), 0700);
     mkdir(in_scratch("tiny/general"), 0700);
@@ -49,14 +47,6 @@ static int set_up(void **state)
     json_decref(j);
     done(&o);
     return status;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[512];
-    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
-    return system(command);
 }
 
 /* ---- Usage ---- */
@@ -681,11 +671,8 @@ static void a_full_disk_behind_stdout_is_exit_4(void **state)
 
 int main(void)
 {
-    binary = getenv("BACKREAD_BINARY");
-    if (!binary || access(binary, X_OK) != 0) {
-        fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+    if (!cli_binary())
         return 77;
-    }
     unsetenv("POSIXLY_CORRECT");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_usage_is_one_line_and_exit_2),
@@ -707,5 +694,5 @@ int main(void)
         cmocka_unit_test(backup_restore_and_migrate_answer_in_their_shape),
         cmocka_unit_test(a_full_disk_behind_stdout_is_exit_4),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, cli_remove_scratch);
 }

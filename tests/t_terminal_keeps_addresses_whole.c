@@ -19,9 +19,7 @@ static const char DAY[] =
 static int set_up(void **state)
 {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(scratch, sizeof(scratch), "%s/backread-terminal-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(scratch))
+    if (cli_make_scratch() != 0)
         return -1;
     mkdir(in_scratch("tiny"), 0700);
     mkdir(in_scratch("tiny/announcements"), 0700);
@@ -35,14 +33,6 @@ static int set_up(void **state)
         print_error("%s", o.err);
     done(&o);
     return status;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[512];
-    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
-    return system(command);
 }
 
 /* What the program writes to a terminal so wide; for the caller to free. */
@@ -156,16 +146,13 @@ static void what_is_no_terminal_gets_permalinks(void **state)
 
 int main(void)
 {
-    binary = getenv("BACKREAD_BINARY");
-    if (!binary || access(binary, X_OK) != 0) {
-        fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+    if (!cli_binary())
         return 77;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_wider_than_the_terminal),
         cmocka_unit_test(at_80_columns_permalinks_and_dates_are_whole),
         cmocka_unit_test(at_40_columns_ids_and_dates_are_whole),
         cmocka_unit_test(what_is_no_terminal_gets_permalinks),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, cli_remove_scratch);
 }

@@ -21,9 +21,7 @@ static void write_export(const char *dir, const char *team)
 static int set_up(void **state)
 {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(scratch, sizeof(scratch), "%s/backread-damage-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(scratch))
+    if (cli_make_scratch() != 0)
         return -1;
     write_export("one", "T0ONE0001");
     write_export("two", "T0TWO0001");
@@ -33,14 +31,6 @@ static int set_up(void **state)
     done(&a);
     done(&b);
     return status;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[512];
-    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
-    return system(command);
 }
 
 /* A copy of the whole home, on whose first workspace the shell command was run ($W is its directory). */
@@ -179,11 +169,8 @@ static void which_workspace_is_asked_with_the_choices(void **state)
 
 int main(void)
 {
-    binary = getenv("BACKREAD_BINARY");
-    if (!binary || access(binary, X_OK) != 0) {
-        fputs("skipped: BACKREAD_BINARY names no program\n", stderr);
+    if (!cli_binary())
         return 77;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_directory_is_damage_until_the_next_import),
         cmocka_unit_test(a_lost_file_is_damage),
@@ -192,5 +179,5 @@ int main(void)
         cmocka_unit_test(a_workspace_without_a_name_is_told_by_its_id),
         cmocka_unit_test(which_workspace_is_asked_with_the_choices),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, cli_remove_scratch);
 }
