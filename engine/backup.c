@@ -166,11 +166,13 @@ int br_restore(struct br_home *h, const char *path, const char *name, const stru
     struct relay relay;
     struct br_backup_options o = options_of(&relay, opt);
     struct br_io_stat st;
+    struct br_err ignored = {0};
     char id[65], workspaces[BR_PATH_MAX - 80], dir[BR_PATH_MAX];
     enum br_rc rc;
     BR_TRY(br_backup_open(h->io, path, &reader, &m, &err));
     BR_TRY(br_registry_open(h->io, h->path, true, &reg, NULL, &err));
-    br_registry_sweep(reg);
+    br_registry_complete(reg);
+    (void)!br_home_sweep(h, &ignored);
     BR_TRY(choose_id(h, reg, &m, name, id, &err));
     int n = snprintf(workspaces, sizeof workspaces, "%s/workspaces", h->path);
     if (n < 0 || (size_t)n >= sizeof workspaces)

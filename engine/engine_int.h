@@ -75,6 +75,13 @@ BR_MUST_USE enum br_rc br_home_registry(struct br_home *h, bool create, struct b
 /* The store of a workspace the registry lists, for reading. One that is not there is damage (BR_E_CORRUPT), not "nothing found". */
 BR_MUST_USE enum br_rc br_home_open_store(struct br_home *h, const char *id, struct br_store **out, struct br_err *err);
 BR_MUST_USE enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n, struct br_err *err);
+/* Backups that the home keeps: <home>/backups, and how many of them are of this workspace. */
+BR_MUST_USE enum br_rc br_home_backups_dir(const struct br_home *h, char *out, size_t n, struct br_err *err);
+BR_MUST_USE enum br_rc br_home_count_backups(struct br_home *h, const char *id, uint64_t *n, struct br_err *err);
+/* Removes, durably, what stopped restores and backups left in the home: their texts may have been forgotten since. Every writer comes by here
+ * first, and goes on when it fails; only forget, which promises that the texts are gone, fails with it. What is in the workspaces' directories
+ * is br_store_sweep's and br_rebuild_sweep's, what dry runs left in TMPDIR br_import_sweep's. */
+BR_MUST_USE enum br_rc br_home_sweep(struct br_home *h, struct br_err *err);
 /* The directory of workspace id holds the files of another one: refused. uuids tell single files apart, this a whole set of them. */
 BR_MUST_USE enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err);
 /* A workspace is about to get this model: where that sends its texts away, was it said that they may be? */
@@ -87,6 +94,9 @@ struct br_source;
 /* *out, also after a failure: the workspaces that are done. */
 BR_MUST_USE enum br_rc br_import_source(struct br_home *h, struct br_source *src, const struct br_import_options *opt,
                                         struct br_import_reports *out, struct br_err *err);
+
+/* Removes what killed dry runs left in TMPDIR; best effort. */
+void br_import_sweep(const struct br_io *io);
 
 /* --- backup.c --- */
 BR_MUST_USE enum br_rc br_backup_workspace(struct br_home *h, const char *id, const char *path, const struct br_progress_options *opt,

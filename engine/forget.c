@@ -2,7 +2,8 @@
  *
  * Three phases, each of which the next run finishes when this one is stopped: the messages are deleted in small
  * transactions and their bytes queued for erasure; the threads they were in are cut into passages again; what is
- * queued is erased (erase.c). */
+ * queued is erased (erase.c). Then what stopped backups, restores and dry runs left goes, too. Backups that were finished are copies: they stay,
+ * and the report counts those in the home. */
 #include "upkeep.h"
 
 #include <stdio.h>
@@ -128,6 +129,10 @@ int br_forget(struct br_home *h, const char *workspace, const struct br_forget_o
     BR_TRY(br_upkeep_step(&f.u, "erasing", 0, 0, &err));
     BR_TRY(br_store_queue_dead(f.u.store, &err));
     BR_TRY(br_erase_finish(h, f.u.store, &f.u.graph, &err));
+    BR_TRY(br_rebuild_sweep(h, f.u.dir, &err));
+    BR_TRY(br_home_sweep(h, &err));
+    br_import_sweep(h->io);
+    BR_TRY(br_home_count_backups(h, f.u.id, &f.report.backups, &err));
     snprintf(f.report.workspace, sizeof f.report.workspace, "%s", f.u.id);
     f.report.seconds = br_upkeep_seconds(&f.u);
     br_upkeep_close(&f.u);

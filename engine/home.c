@@ -1,6 +1,7 @@
 /* home.c - the home directory and its workspaces: opening, listing, and the model they share. */
 #include "engine_int.h"
 
+#include "backup.h"
 #include "cache.h"
 
 #include <errno.h>
@@ -191,6 +192,70 @@ enum br_rc br_home_dir_of(struct br_home *h, const char *id, char *out, size_t n
     if (len < 0 || (size_t)len >= n)
         return br_fail(err, BR_E_USAGE, "the workspace's path is longer than %zu bytes", n);
     return BR_OK;
+}
+
+/* --- Backups, and what was stopped --- */
+
+static enum br_rc path_below(const struct br_home *h, const char *name, char *out, size_t n, struct br_err *err)
+{
+    int len = snprintf(out, n, "%s/%s", h->path, name);
+    if (len < 0 || (size_t)len >= n)
+        return br_fail(err, BR_E_USAGE, "the home directory's path is too long");
+    return BR_OK;
+}
+
+enum br_rc br_home_backups_dir(const struct br_home *h, char *out, size_t n, struct br_err *err)
+{
+    return path_below(h, "backups", out, n, err);
+}
+
+struct count {
+    const char *id;
+    uint64_t n;
+};
+
+/* <id>-<YYYYMMDDTHHMMSSZ>[-N].tar.zst, as migrate.c names them. An id may have dashes: what follows it must be the time. */
+static int count_backup(void *arg, const char *name)
+{
+    struct count *c = arg;
+    size_t id = strlen(c->id);
+    if (strncmp(name, c->id, id) != 0 || name[id] != '-')
+        return 0;
+    const char *time = name + id + 1;
+    if (strspn(time, "0123456789") != 8 || time[8] != 'T' || strspn(time + 9, "0123456789") != 6 || time[15] != 'Z')
+        return 0;
+    const char *rest = time + 16;
+    if (*rest == '-')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    c->n += strcmp(rest, ".tar.zst") == 0;
+    return 0;
+}
+
+enum br_rc br_home_count_backups(struct br_home *h, const char *id, uint64_t *n, struct br_err *err)
+{
+    struct count c = {.id = id};
+    char dir[BR_PATH_MAX];
+    enum br_rc rc = br_home_backups_dir(h, dir, sizeof dir, err);
+    if (rc != BR_OK)
+        return rc;
+    int r = h->io->list(h->io->ctx, dir, count_backup, &c);
+    *n = c.n;
+    return r < 0 && r != -ENOENT ? br_fail_errno(err, -r, "cannot list %s", dir) : BR_OK;
+}
+
+enum br_rc br_home_sweep(struct br_home *h, struct br_err *err)
+{
+    char backups[BR_PATH_MAX], workspaces[BR_PATH_MAX];
+    struct br_err also = {0};
+    enum br_rc rc, other;
+    BR_TRY(path_below(h, "backups", backups, sizeof backups, err));
+    BR_TRY(path_below(h, "workspaces", workspaces, sizeof workspaces, err));
+    other = br_restore_sweep(h->io, workspaces, &also);
+    BR_TRY(br_backup_sweep(h->io, backups, err));
+    if (other != BR_OK)
+        rc = br_fail(err, other, "%s", also.msg);
+err:
+    return rc;
 }
 
 enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err)

@@ -515,29 +515,6 @@ err:
     return rc;
 }
 
-struct scratch {
-    const struct br_io *io;
-    const char *dir;
-};
-
-static int remove_entry(void *arg, const char *name)
-{
-    struct scratch *s = arg;
-    char path[BR_PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/%s", s->dir, name);
-    if (n > 0 && (size_t)n < sizeof path)
-        (void)s->io->unlink(s->io->ctx, path);
-    return 0;
-}
-
-/* A directory of our own making, one level of files and nothing else. */
-static void remove_scratch(const struct br_io *io, const char *dir)
-{
-    struct scratch s = {.io = io, .dir = dir};
-    (void)io->list(io->ctx, dir, remove_entry, &s);
-    (void)io->rmdir(io->ctx, dir);
-}
-
 struct sweep {
     const struct br_io *io;
     const char *tmp;
@@ -572,20 +549,31 @@ static int sweep_scratch(void *arg, const char *name)
     if (fd < 0)
         return 0;
     if (w->io->lock(w->io->ctx, fd, true) >= 0) {
-        remove_scratch(w->io, store);
-        remove_scratch(w->io, dir);
+        br_io_remove_dir(w->io, store);
+        br_io_remove_dir(w->io, dir);
     }
     w->io->close(w->io->ctx, fd);
     return 0;
 }
 
+static const char *scratch_place(void)
+{
+    const char *set = getenv("TMPDIR");
+    return set && *set ? set : "/tmp";
+}
+
+void br_import_sweep(const struct br_io *io)
+{
+    struct sweep sweep = {.io = io, .tmp = scratch_place()};
+    (void)io->list(io->ctx, sweep.tmp, sweep_scratch, &sweep);
+}
+
 /* A directory that nobody else has, for the store of a dry run. */
 static enum br_rc make_scratch(const struct br_io *io, char *dir, size_t n, struct br_err *err)
 {
-    const char *set = getenv("TMPDIR"), *tmp = set && *set ? set : "/tmp";
+    const char *tmp = scratch_place();
     uint64_t tag;
-    struct sweep sweep = {.io = io, .tmp = tmp};
-    (void)io->list(io->ctx, tmp, sweep_scratch, &sweep);
+    br_import_sweep(io);
     int r = io->random(io->ctx, &tag, sizeof tag);
     int len = snprintf(dir, n, "%s/" SCRATCH_PREFIX "%016llx", tmp, (unsigned long long)tag);
     if (len < 0 || (size_t)len >= n) {
@@ -753,6 +741,13 @@ static enum br_rc run_source(void *ctx, const struct br_sink *sink, struct br_er
     return br_source_run(f->source, f->workspace, sink, err);
 }
 
+static void before_writing(struct br_home *h, struct br_registry *reg)
+{
+    struct br_err ignored = {0};
+    br_registry_complete(reg);
+    (void)!br_home_sweep(h, &ignored);
+}
+
 static enum br_rc import_workspace(struct br_home *h, struct br_source *src, size_t i, const struct br_import_options *opt,
                                    struct br_import_report *report, struct br_err *err)
 {
@@ -772,7 +767,7 @@ static enum br_rc import_workspace(struct br_home *h, struct br_source *src, siz
     BR_TRY(br_name_map_new(&im.pins, err));
     BR_TRY(br_registry_open(h->io, h->path, !opt->dry_run, &reg, NULL, err));
     if (!opt->dry_run)
-        br_registry_sweep(reg);
+        before_writing(h, reg);
     BR_TRY(br_home_dir_of(h, w->id, dir, sizeof dir, err));
     BR_TRY(open_writer(&im, w, dir, scratch, err));
     BR_TRY(register_workspace(&im, reg, w->id, err));
@@ -782,8 +777,8 @@ err:
     close_import(&im);
     br_registry_close(reg);
     if (scratch[0]) {
-        remove_scratch(h->io, dir);
-        remove_scratch(h->io, scratch);
+        br_io_remove_dir(h->io, dir);
+        br_io_remove_dir(h->io, scratch);
     }
     return rc;
 }

@@ -40,9 +40,10 @@ static enum br_rc name_backup(struct br_home *h, const char *id, char *out, size
     time_t now = (time_t)(h->io->now(h->io->ctx) / 1000000);
     struct tm tm;
     struct br_io_stat st;
-    int len = snprintf(dir, sizeof dir, "%s/backups", h->path);
-    if (len < 0 || (size_t)len >= sizeof dir)
-        return br_fail(err, BR_E_USAGE, "the home directory's path is too long");
+    int len;
+    enum br_rc rc = br_home_backups_dir(h, dir, sizeof dir, err);
+    if (rc != BR_OK)
+        return rc;
     int r = h->io->mkdir(h->io->ctx, dir, 0700);
     if (r == 0)
         r = h->io->sync_dir(h->io->ctx, h->path);

@@ -63,29 +63,14 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int remove_entry(void *arg, const char *name)
+enum br_rc br_rebuild_sweep(struct br_home *h, const char *dir, struct br_err *err)
 {
-    struct rebuild *r = arg;
-    char path[BR_PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/%s", r->from, name);
-    if (n > 0 && (size_t)n < sizeof path)
-        (void)r->home->io->unlink(r->home->io->ctx, path);
-    return 0;
-}
-
-static void remove_new_store(struct rebuild *r)
-{
-    const struct br_io *io = r->home->io;
-    (void)io->list(io->ctx, r->from, remove_entry, r);
-    (void)io->rmdir(io->ctx, r->from);
-}
-
-void br_rebuild_sweep(struct br_home *h, const char *dir)
-{
-    struct rebuild r = {.home = h, .dir = dir};
-    int n = snprintf(r.from, sizeof r.from, "%s.repair", dir);
-    if (n > 0 && (size_t)n < sizeof r.from)
-        remove_new_store(&r);
+    char from[BR_PATH_MAX];
+    int n = snprintf(from, sizeof from, "%s.repair", dir);
+    if (n < 0 || (size_t)n >= sizeof from)
+        return br_fail(err, BR_E_USAGE, "the workspace's path is too long");
+    int r = br_io_remove_dir(h->io, from);
+    return r < 0 ? br_fail_errno(err, -r, "cannot remove what a stopped repair left, %s", from) : BR_OK;
 }
 
 /* --- Records --- */
@@ -261,14 +246,14 @@ static enum br_rc rebuild(struct rebuild *r, struct br_err *err)
         BR_TRY(br_fail(err, BR_E_CORRUPT, "%s holds neither metadata.db nor a content log: import the archives again",
                        r->dir));
     qsort(r->logs, r->n_logs, sizeof *r->logs, ascending);
-    remove_new_store(r); /* of a run that was stopped */
+    br_io_remove_dir(r->home->io, r->from); /* of a run that was stopped */
     BR_TRY(scan_logs(r, note_quoted, &ignored, err));
     BR_TRY(make_store(r, err));
     BR_TRY(br_import_feed(r->home, r->from, &feed, &report, err));
     r->out->messages = report.messages_new;
     BR_TRY(open_to_imports(r, err));
     BR_TRY(br_store_replace(r->home->io, r->from, r->dir, r->newest + 1, err));
-    remove_new_store(r);
+    br_io_remove_dir(r->home->io, r->from);
 err:
     return rc;
 }

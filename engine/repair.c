@@ -260,7 +260,7 @@ static enum br_rc open_store(struct repair *r, struct br_err *err)
     struct br_store_mended mended;
     struct br_store_info info;
     struct br_rebuilt rebuilt;
-    struct br_err why = {0};
+    struct br_err why = {0}, ignored = {0};
     enum br_rc rc = br_store_open_repair(h->io, r->u.dir, &r->u.store, &mended, &why);
     if (rc == BR_E_CORRUPT || rc == BR_E_NOTFOUND) {
         BR_TRY(br_rebuild_metadata(h, r->u.id, r->u.dir, &rebuilt, err));
@@ -280,7 +280,8 @@ static enum br_rc open_store(struct repair *r, struct br_err *err)
     BR_TRY(br_store_info(r->u.store, &info, err));
     BR_TRY(br_home_check_model(h, &info, err));
     br_store_sweep(r->u.store);
-    br_rebuild_sweep(h, r->u.dir);
+    (void)!br_rebuild_sweep(h, r->u.dir, &ignored);
+    (void)!br_home_sweep(h, &ignored);
 err:
     return rc;
 }

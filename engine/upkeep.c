@@ -46,6 +46,7 @@ static enum br_rc open_upkeep(struct br_home *h, const char *key, const struct b
 {
     struct br_registry *reg = NULL;
     struct br_store_info info;
+    struct br_err ignored = {0};
     enum br_rc rc;
     *u = (struct br_upkeep){.home = h, .opt = opt};
     clock_gettime(CLOCK_MONOTONIC, &u->started);
@@ -57,7 +58,8 @@ static enum br_rc open_upkeep(struct br_home *h, const char *key, const struct b
     if (!any_model)
         BR_TRY(br_home_check_model(h, &info, err));
     br_store_sweep(u->store);
-    br_rebuild_sweep(h, u->dir);
+    (void)!br_rebuild_sweep(h, u->dir, &ignored);
+    (void)!br_home_sweep(h, &ignored);
     br_graph_open(&u->graph, h->io, u->store, NULL);
 err:
     br_registry_close(reg);

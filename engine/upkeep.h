@@ -52,8 +52,9 @@ struct br_rebuilt {
 BR_MUST_USE enum br_rc br_rebuild_metadata(struct br_home *h, const char *id, const char *dir, struct br_rebuilt *out,
                                            struct br_err *err);
 
-/* Removes what a rebuilding that was stopped left beside the directory. Only for who holds its lock. */
-void br_rebuild_sweep(struct br_home *h, const char *dir);
+/* Removes what a rebuilding that was stopped left beside the directory; durable with the next br_home_sweep. Only for who holds its lock. As
+ * there, only forget minds when it fails. */
+enum br_rc br_rebuild_sweep(struct br_home *h, const char *dir, struct br_err *err);
 
 /* --- erase.c --- */
 /* Erases what waits in the queue, and every other dead record; nothing when the queue is empty. BR_E_BUSY: a reader is

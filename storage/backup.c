@@ -12,7 +12,10 @@
  * One SQLite read transaction is held from first to last. It fixes rows, tails and generation; the logs were opened for the same
  * generation, are append-only below the tails and stay readable when compaction unlinks them. So the writer is never
  * waited for and never waits; its write-ahead log cannot be restarted meanwhile and grows. What may still happen is that erasure zeroes
- * records which the snapshot calls live: every record is checked first, the bytes are hashed twice, and on any disagreement all starts over. */
+ * records which the snapshot calls live: every record is checked first, the bytes are hashed twice, and on any disagreement all starts over.
+ *
+ * Until it is proven the file is called path.tmp, and locked. One that nobody has locked was stopped, or came back after a power cut: it may
+ * hold what was forgotten since. In a home's backups, br_backup_sweep removes it. */
 #include "backup_int.h"
 #include "store_core.h"
 
@@ -237,6 +240,13 @@ err:
     return rc;
 }
 
+/* Its lock goes, too. */
+static void close_file(struct backup *b)
+{
+    br_tar_writer_free(b->tar);
+    b->tar = NULL;
+}
+
 /* *moved: bytes below the tails changed between the two readings. */
 static enum br_rc write_file(struct backup *b, const char *tmp, uint64_t *file_bytes, bool *moved, struct br_err *err)
 {
@@ -260,8 +270,6 @@ static enum br_rc write_file(struct backup *b, const char *tmp, uint64_t *file_b
     if (!*moved)
         BR_TRY(br_tar_finish(b->tar, file_bytes, err));
 err:
-    br_tar_writer_free(b->tar);
-    b->tar = NULL;
     return rc;
 }
 
@@ -326,6 +334,7 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
     for (int i = 0; i < ATTEMPTS && again; i++) {
         local = (struct br_err){0};
         again = false;
+        close_file(&b);
         rc = attempt(&b, dir, path, tmp, file_bytes, &again, &local);
         if (rc == BR_OK)
             break;
@@ -334,10 +343,57 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
         rc = publish(io, tmp, path, &local);
     if (rc != BR_OK && b.made)
         io->unlink(io->ctx, tmp);
+    close_file(&b);
     free(b.piece);
     if (rc == BR_OK)
         *manifest = b.manifest;
     else if (err && err->rc == BR_OK)
         *err = local;
     return rc;
+}
+
+/* --- What nobody finished --- */
+
+struct sweep {
+    const struct br_io *io;
+    const char *dir;
+    struct br_err *err;
+    enum br_rc rc;
+};
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* Everything but a file that is locked: that backup is under way. */
+static int sweep_entry(void *arg, const char *name)
+{
+    struct sweep *w = arg;
+    const struct br_io *io = w->io;
+    char path[BR_PATH_MAX];
+    if ((!ends_with(name, ".tmp") && !ends_with(name, ".tmp-journal")) || br_path(path, w->dir, name, NULL) != BR_OK)
+        return 0;
+    int fd = io->open(io->ctx, path, O_RDWR | O_NOFOLLOW, 0), r = fd;
+    if (fd >= 0) {
+        r = io->lock(io->ctx, fd, true);
+        if (r == 0)
+            r = io->unlink(io->ctx, path);
+        io->close(io->ctx, fd);
+    }
+    if (r < 0 && r != -EAGAIN && r != -ENOENT)
+        w->rc = br_fail_errno(w->err, -r, "cannot remove %s", path);
+    return 0;
+}
+
+enum br_rc br_backup_sweep(const struct br_io *io, const char *dir, struct br_err *err)
+{
+    struct sweep w = {.io = io, .dir = dir, .err = err};
+    int r = io->list(io->ctx, dir, sweep_entry, &w);
+    if (r < 0 && r != -ENOENT)
+        return br_fail_errno(err, -r, "cannot list %s", dir);
+    if (r >= 0)
+        r = io->sync_dir(io->ctx, dir); /* also when nothing was there: it may be gone since a sweep that could not sync */
+    return r < 0 && r != -ENOENT ? br_fail_errno(err, -r, "cannot sync %s", dir) : w.rc;
 }

@@ -34,6 +34,10 @@ struct br_backup_options { /* zero: defaults */
 BR_MUST_USE enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *path, const struct br_backup_options *opt,
                                        struct br_manifest *manifest, uint64_t *file_bytes, struct br_err *err);
 
+/* Removes from a directory of backups, durably, what stopped ones left: *.tmp. Those under way are left alone. A directory that is not there is
+ * an empty one. */
+BR_MUST_USE enum br_rc br_backup_sweep(const struct br_io *io, const char *dir, struct br_err *err);
+
 struct br_backup_reader;
 /* Reads the manifest. Whatever is wrong with the file is BR_E_DATA, a wrong checksum BR_E_CORRUPT. */
 BR_MUST_USE enum br_rc br_backup_open(const struct br_io *io, const char *path, struct br_backup_reader **out,
@@ -49,7 +53,7 @@ BR_MUST_USE enum br_rc br_store_restore(struct br_backup_reader *r, const char *
                                         const struct br_backup_options *opt, struct br_err *err);
 /* Is there a workspace, whole or damaged, in workspaces/<id>? */
 BR_MUST_USE enum br_rc br_store_exists(const struct br_io *io, const char *dir, bool *exists, struct br_err *err);
-/* Removes what killed restores left below `workspaces`; best effort. Restores under way are left alone. */
-void br_restore_sweep(const struct br_io *io, const char *workspaces);
+/* Removes what killed restores left below `workspaces`, durably. Restores under way are left alone. */
+BR_MUST_USE enum br_rc br_restore_sweep(const struct br_io *io, const char *workspaces, struct br_err *err);
 
 #endif

@@ -9,7 +9,6 @@
 #include "registry_int.h"
 
 #include "authorizer.h"
-#include "backup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -492,14 +491,11 @@ static bool is_registered(const struct br_registry *r, const char *id)
     return s != SQLITE_DONE;
 }
 
-void br_registry_sweep(struct br_registry *r)
+void br_registry_complete(struct br_registry *r)
 {
-    char path[BR_PATH_MAX];
     struct br_err ignored = {0};
-    if (!r->db || path_of(r, "workspaces", path, sizeof(path), &ignored) != BR_OK)
-        return;
-    br_restore_sweep(r->io, path);
-    (void)!each_directory(r, is_registered, add_missing, r, &ignored);
+    if (r->db)
+        (void)!each_directory(r, is_registered, add_missing, r, &ignored);
 }
 
 struct find {

@@ -21,8 +21,8 @@ BR_MUST_USE enum br_rc br_registry_each(struct br_registry *r, enum br_rc (*fn)(
 /* id or name to id. key NULL: the only one. BR_E_USAGE when there are several and key is NULL, or key is ambiguous;
  * BR_E_NOTFOUND when there is none. */
 BR_MUST_USE enum br_rc br_registry_find(struct br_registry *r, const char *key, char id[65], struct br_err *err);
-/* What crashes left: unpacked backups go, and a workspace that is there without a row gets one. For a writer; best effort. */
-void br_registry_sweep(struct br_registry *r);
+/* A workspace that is there without a row, since a crash came between, gets one. For a writer; best effort. */
+void br_registry_complete(struct br_registry *r);
 /* <home>/workspaces/<id> into out. */
 BR_MUST_USE enum br_rc br_registry_dir(const struct br_registry *r, const char *id, char *out, size_t n, struct br_err *err);
 

@@ -145,47 +145,46 @@ enum br_rc br_backup_check(struct br_backup_reader *r, const struct br_backup_op
     return br_tar_end(r->tar, err);
 }
 
-/* --- Directories of one level --- */
+/* --- What killed ones left --- */
 
-struct removal {
+struct sweep {
     const struct br_io *io;
     const char *dir;
+    int failed; /* the first error, as a negative errno */
 };
 
-static int remove_entry(void *arg, const char *name)
+static void note(struct sweep *w, int r)
 {
-    const struct removal *m = arg;
-    char path[BR_PATH_MAX];
-    if (br_path(path, m->dir, name, NULL) == BR_OK)
-        m->io->unlink(m->io->ctx, path);
-    return 0;
-}
-
-static void remove_dir(const struct br_io *io, const char *dir)
-{
-    struct removal m = {.io = io, .dir = dir};
-    io->list(io->ctx, dir, remove_entry, &m);
-    io->rmdir(io->ctx, dir);
+    if (r < 0 && r != -ENOENT && w->failed == 0)
+        w->failed = r;
 }
 
 static int sweep_entry(void *arg, const char *name)
 {
-    const struct removal *m = arg;
+    struct sweep *w = arg;
     char path[BR_PATH_MAX];
     int lock;
-    if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) != 0 || br_path(path, m->dir, name, NULL) != BR_OK)
+    if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) != 0 || br_path(path, w->dir, name, NULL) != BR_OK)
         return 0;
-    if (br_wslock(m->io, path, true, &lock, NULL) == BR_OK) { /* else: one that is under way */
-        remove_dir(m->io, path);
-        m->io->close(m->io->ctx, lock);
+    struct br_err why = {0};
+    enum br_rc rc = br_wslock(w->io, path, true, &lock, &why);
+    if (rc == BR_OK) {
+        note(w, br_io_remove_dir(w->io, path));
+        w->io->close(w->io->ctx, lock);
+    } else if (rc != BR_E_BUSY && rc != BR_E_NOTFOUND) { /* busy: one that is under way */
+        note(w, why.sys_errno ? -why.sys_errno : -EIO);
     }
     return 0;
 }
 
-void br_restore_sweep(const struct br_io *io, const char *workspaces)
+enum br_rc br_restore_sweep(const struct br_io *io, const char *workspaces, struct br_err *err)
 {
-    struct removal m = {.io = io, .dir = workspaces};
-    io->list(io->ctx, workspaces, sweep_entry, &m);
+    struct sweep w = {.io = io, .dir = workspaces};
+    int r = io->list(io->ctx, workspaces, sweep_entry, &w);
+    if (r < 0 && r != -ENOENT)
+        return br_fail_errno(err, -r, "cannot list %s", workspaces);
+    note(&w, io->sync_dir(io->ctx, workspaces)); /* also when nothing was there: it may be gone since a sweep that could not sync */
+    return w.failed < 0 ? br_fail_errno(err, -w.failed, "cannot remove what a stopped restore left in %s", workspaces) : BR_OK;
 }
 
 enum br_rc br_store_exists(const struct br_io *io, const char *dir, bool *exists, struct br_err *err)
@@ -461,7 +460,7 @@ static enum br_rc clear_place(struct restore *x, const char *place, struct br_er
     enum br_rc rc = br_wslock(x->io, place, true, &lock, err);
     if (rc != BR_OK)
         return rc;
-    remove_dir(x->io, place);
+    br_io_remove_dir(x->io, place);
     x->io->close(x->io->ctx, lock);
     return BR_OK;
 }
@@ -502,7 +501,7 @@ enum br_rc br_store_restore(struct br_backup_reader *r, const char *workspaces, 
     BR_TRY(move_in(&x, workspaces, err));
 err:
     if (x.dir[0])
-        remove_dir(x.io, x.dir);
+        br_io_remove_dir(x.io, x.dir);
     if (x.lock >= 0)
         x.io->close(x.io->ctx, x.lock);
     return rc;

@@ -78,6 +78,8 @@ BR_MUST_USE enum br_rc br_store_open_logs(struct br_store *s, uint64_t generatio
 struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_log_kind kind, uint64_t generation);
 /* store_read.c: may a graph file be called so? Names from rows are opened and removed only then. */
 bool br_checkpoint_name_ok(const char *file);
+/* store_read.c: br_store_sweep that says when something stays. */
+BR_MUST_USE enum br_rc br_store_clean(struct br_store *s, struct br_err *err);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */
 BR_MUST_USE enum br_rc br_wslock(const struct br_io *io, const char *dir, bool create, int *fd, struct br_err *err);
 /* store_erase.c: a row of the queue, in the open transaction. content_id 0, slot -1: none. */

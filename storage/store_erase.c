@@ -7,7 +7,7 @@
  *   2  no reader has an older snapshot: it could still ask for the bytes         br_store_quiesce
  *   3  bytes of records and rows zeroed, both logs synced                        br_store_erase_logs
  *   4  a checkpoint of the graph without their codes; the older ones removed, as is what repair
- *      kept of a damaged metadata.db, and what a stopped reembed has done
+ *      kept of a damaged metadata.db, and what a stopped reembed has done; the directory synced     br_store_drop_damaged
  *   5  their rows deleted, metadata.db written anew: SQLite zeroes what it
  *      frees, but not the copies it leaves when it moves rows between pages      br_store_erase_rows, _vacuum
  *   6  the write-ahead log emptied                                              br_store_quiesce
@@ -232,9 +232,7 @@ enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err)
     static const char *const sql[] = {
         "UPDATE store SET prev_ckpt_file = NULL, prev_ckpt_seq = 0 WHERE workspace_id = ?1"};
     enum br_rc rc = transact(s, sql, 1, err);
-    if (rc == BR_OK)
-        br_store_sweep(s);
-    return rc;
+    return rc == BR_OK ? br_store_clean(s, err) : rc;
 }
 
 struct removing {
@@ -276,6 +274,9 @@ enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err)
             BR_TRY(br_fail_errno(err, -r, "cannot remove %s", path));
     }
     BR_TRY(br_store_drop_reembeds(s, err));
+    int r = s->io->sync_dir(s->io->ctx, s->dir); /* else they, or an older checkpoint, could come back with a power cut */
+    if (r < 0)
+        BR_TRY(br_fail_errno(err, -r, "cannot sync %s", s->dir));
 err:
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "reembed_log.h"
 #include "store_core.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -365,6 +366,7 @@ err:
 struct sweep {
     struct br_store *s;
     char now[64], before[64], moved[64]; /* moved: of a reembed to the model that is in use: it is done */
+    int failed;                          /* an unlink, as a negative errno */
 };
 
 /* A log of another generation: what a compaction made and did not live to name, or named and did not live to follow up. */
@@ -381,8 +383,10 @@ static int sweep_entry(void *arg, const char *name)
     bool graph = strncmp(name, "graph.", 6) == 0 && strcmp(name, w->now) != 0 && strcmp(name, w->before) != 0;
     bool copy = strncmp(name, "backup-", 7) == 0; /* one that is under way notices, and starts over (backup.c) */
     bool moved = *w->moved && strcmp(name, w->moved) == 0;
-    if ((graph || copy || moved || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK)
-        w->s->io->unlink(w->s->io->ctx, path);
+    if ((graph || copy || moved || is_stray_log(w->s, name)) && br_path(path, w->s->dir, name, NULL) == BR_OK) {
+        int r = w->s->io->unlink(w->s->io->ctx, path);
+        w->failed = r < 0 && r != -ENOENT ? r : w->failed;
+    }
     return 0;
 }
 
@@ -399,12 +403,27 @@ bool br_store_settled(struct br_store *s)
 }
 
 /* Only once it is settled which files are named: a transaction nobody published could still name others, after the next recovery. */
-void br_store_sweep(struct br_store *s)
+enum br_rc br_store_clean(struct br_store *s, struct br_err *err)
 {
     struct sweep w = {.s = s};
     struct br_store_info info;
-    if (br_store_state(s, &info, NULL, NULL) == BR_OK)
-        br_reembed_log_name(info.model_id, w.moved);
-    if (br_store_settled(s) && checkpoint_names(s, w.now, w.before, NULL) == BR_OK)
-        s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
+    enum br_rc rc;
+    if (!br_store_settled(s))
+        return br_fail(err, BR_E_IO, "the workspace %s cannot be written: its old files stay", s->dir);
+    BR_TRY(br_store_state(s, &info, NULL, err));
+    br_reembed_log_name(info.model_id, w.moved);
+    BR_TRY(checkpoint_names(s, w.now, w.before, err));
+    int r = s->io->list(s->io->ctx, s->dir, sweep_entry, &w);
+    if (r >= 0)
+        r = w.failed;
+    if (r < 0)
+        BR_TRY(br_fail_errno(err, -r, "cannot remove old files from %s", s->dir));
+err:
+    return rc;
+}
+
+void br_store_sweep(struct br_store *s)
+{
+    struct br_err ignored = {0};
+    (void)!br_store_clean(s, &ignored);
 }

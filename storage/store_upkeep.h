@@ -25,7 +25,8 @@ BR_MUST_USE enum br_rc br_store_erase_logs(struct br_store *s, struct br_err *er
 BR_MUST_USE enum br_rc br_store_clear_checkpoint(struct br_store *s, struct br_err *err);
 /* Forgets the checkpoint before the current one, and removes every graph file but that. */
 BR_MUST_USE enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct br_err *err);
-/* Removes what repair kept of a damaged metadata.db, since nobody can tell what is in it, and the vectors a stopped reembed left. */
+/* Removes what repair kept of a damaged metadata.db, since nobody can tell what is in it, and the vectors a stopped reembed left. These and
+ * all removals before are then durable. */
 BR_MUST_USE enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err);
 /* Removes what stopped reembeds left, whatever the model. */
 BR_MUST_USE enum br_rc br_store_drop_reembeds(struct br_store *s, struct br_err *err);

@@ -73,6 +73,25 @@ void br_tar_writer_free(struct br_tar_writer *w)
     free(w);
 }
 
+/* A new file under an exclusive lock. A sweep (br_backup_sweep) may find it in the moment before: it has then removed it, or is about to. Where
+ * the file system has no locks, none is held. */
+static int make_locked(const struct br_io *io, const char *path)
+{
+    struct br_io_stat st;
+    int fd = -EAGAIN;
+    for (int i = 0; i < 3 && fd == -EAGAIN; i++) {
+        int r = io->unlink(io->ctx, path); /* not truncated: whoever else has the name open keeps what he had, and a link is not followed */
+        if (r < 0 && r != -ENOENT)
+            return r;
+        fd = io->open(io->ctx, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        if (fd >= 0 && (io->lock(io->ctx, fd, true) == -EAGAIN || io->stat(io->ctx, path, &st) == -ENOENT)) {
+            io->close(io->ctx, fd);
+            fd = -EAGAIN;
+        }
+    }
+    return fd;
+}
+
 enum br_rc br_tar_create(const struct br_io *io, const char *path, struct br_tar_writer **out, struct br_err *err)
 {
     enum br_rc rc;
@@ -85,9 +104,7 @@ enum br_rc br_tar_create(const struct br_io *io, const char *path, struct br_tar
         BR_TRY(br_fail_nomem(err));
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, LEVEL);
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
-    int r = io->unlink(io->ctx, path); /* not truncated: whoever else has the name open keeps what he had, and a link is not followed */
-    if (r == 0 || r == -ENOENT)
-        r = io->open(io->ctx, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    int r = make_locked(io, path);
     if (r < 0)
         BR_TRY(br_fail_errno(err, -r, "cannot create %s", path));
     w->fd = r;

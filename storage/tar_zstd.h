@@ -6,7 +6,7 @@
 #include "base/io.h"
 
 struct br_tar_writer;
-/* Makes path anew (0600; what is there goes). io is borrowed. */
+/* Makes path anew (0600; what is there goes), locked until the writer is freed. io is borrowed. */
 BR_MUST_USE enum br_rc br_tar_create(const struct br_io *io, const char *path, struct br_tar_writer **out, struct br_err *err);
 /* A member begins; exactly `size` bytes follow. name: at most 99 bytes. mtime: seconds. */
 BR_MUST_USE enum br_rc br_tar_member(struct br_tar_writer *w, const char *name, uint64_t size, int64_t mtime, struct br_err *err);

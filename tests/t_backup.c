@@ -571,7 +571,7 @@ static void killed_restores_are_swept(void **state)
     OK(br_restore(home, in_scratch("k.tar.zst"), NULL, NULL, &r, error));
     assert_int_equal(entries_of(workspaces, ".r"), 1);
     close(lock);
-    br_restore_sweep(&br_io_posix, workspaces);
+    STORE_OK(br_restore_sweep(&br_io_posix, workspaces, err));
     assert_int_equal(entries_of(workspaces, ".r"), 0);
     e2e_verify(home, NULL);
     br_home_close(home);

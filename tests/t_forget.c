@@ -6,6 +6,7 @@
 #include "store.h"
 #include "store_upkeep.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -334,6 +335,89 @@ static void a_killed_forget_is_finished_by_the_next(void **state)
     up_end(&f);
 }
 
+static void leave(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* Texts are also in what killed processes left: a backup without its name, an unpacked restore, the store of a dry run. A backup that was
+ * finished is a copy: it stays, and is told of. */
+static void what_stopped_processes_left_goes_too(void **state)
+{
+    struct fixture f;
+    char dir[400], half[600], busy[600], unpacked[600], unpacked_text[700], dry[600], dry_lock[700], path[500];
+    struct br_error err;
+    struct br_forget_report r = {0};
+    (void)state;
+    up_begin(&f);
+    up_message(&f, 0, 0, "U0ADALOVE", up_words(1), -1);
+    up_message(&f, 0, 1, "U0ADALOVE", up_words(2), -1);
+    up_import(&f);
+    snprintf(dir, sizeof dir, "%s/backups", f.home);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    const char *id = strrchr(f.ws_dir, '/') + 1;
+    for (int i = 0; i < 3; i++) {
+        static const char *const tails[] = {"20240101T000000Z.tar.zst", "20240101T000000Z-1.tar.zst", "beside-20240101T000000Z.tar.zst"};
+        snprintf(path, sizeof path, "%s/%s-%s", dir, id, tails[i]); /* the last is of another workspace */
+        leave(path, "a backup");
+    }
+    snprintf(half, sizeof half, "%s/%s-20240101T000001Z.tar.zst.tmp", dir, id);
+    snprintf(busy, sizeof busy, "%s/%s-20240101T000002Z.tar.zst.tmp", dir, id);
+    snprintf(unpacked, sizeof unpacked, "%s/workspaces/.restore-0123456789abcdef", f.home);
+    snprintf(unpacked_text, sizeof unpacked_text, "%s/content.1", unpacked);
+    snprintf(path, sizeof path, "%s/backread-dry-run-0123456789abcdef", f.dir);
+    snprintf(dry, sizeof dry, "%s/store", path);
+    snprintf(dry_lock, sizeof dry_lock, "%s/LOCK", dry);
+    setenv("TMPDIR", f.dir, 1);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(mkdir(dry, 0700), 0);
+    leave(dry_lock, "");
+    leave(half, up_words(1));
+    assert_int_equal(mkdir(unpacked, 0700), 0);
+    leave(unpacked_text, up_words(1));
+    leave(busy, "");
+    const struct br_io *io = &br_io_posix;
+    int lock = io->open(io->ctx, busy, O_RDWR, 0);
+    assert_int_equal(io->lock(io->ctx, lock, true), 0);
+
+    char message[64];
+    snprintf(message, sizeof message, "general:%s", up_ts(0));
+    r = forgotten(&f, (struct br_forget_options){.message = message});
+    assert_int_equal(r.messages, 1);
+    assert_int_equal(r.backups, 2);
+    assert_false(is_there(half));
+    assert_true(is_there(busy)); /* under way */
+    assert_false(is_there(unpacked));
+    assert_false(is_there(path));
+    io->close(io->ctx, lock);
+
+    /* What it cannot remove it says; the next writer of any kind removes it. */
+    leave(half, up_words(2));
+    snprintf(message, sizeof message, "general:%s", up_ts(1));
+    assert_int_equal(mkdir(unpacked, 0700), 0);
+    leave(unpacked_text, up_words(2));
+    char below[800];
+    snprintf(below, sizeof below, "%s/below", unpacked);
+    assert_int_equal(mkdir(below, 0700), 0);
+    assert_int_equal(forget(&f, &(struct br_forget_options){.message = message}, &r, &err), BR_STATUS_IO);
+    assert_non_null(strstr(err.message, "stopped restore"));
+    assert_false(is_there(half));
+    assert_false(is_there(busy));
+    assert_int_equal(rmdir(below), 0);
+    up_import(&f);
+    assert_false(is_there(unpacked));
+    unsetenv("TMPDIR");
+    up_end(&f);
+}
+
 static void it_asks_for_exactly_one_thing_and_one_that_exists(void **state)
 {
     struct fixture f;
@@ -362,6 +446,7 @@ int main(void)
         cmocka_unit_test(channels_and_dates_go_in_many_batches),
         cmocka_unit_test(a_reader_of_an_older_view_is_waited_for),
         cmocka_unit_test(a_killed_forget_is_finished_by_the_next),
+        cmocka_unit_test(what_stopped_processes_left_goes_too),
         cmocka_unit_test(it_asks_for_exactly_one_thing_and_one_that_exists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

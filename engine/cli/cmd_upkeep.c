@@ -45,6 +45,13 @@ static void forget_text(const struct cli *cli, const struct br_forget_report *r)
     if (r->reactions)
         fprintf(cli->out.file, ", %s reaction%s", format_count(r->reactions, c), plural(r->reactions));
     fprintf(cli->out.file, ": no file of the archive holds them any more  (%.1f s)\n", r->seconds);
+    fputs("Backups made before still hold them: delete those yourself", cli->out.file);
+    if (r->backups) {
+        fprintf(cli->out.file, "; %s of this workspace %s in ", format_count(r->backups, a), r->backups == 1 ? "is" : "are");
+        term_puts(cli->out.file, br_home_path(cli->home));
+        fputs("/backups", cli->out.file);
+    }
+    fputc('\n', cli->out.file);
 }
 
 int cmd_forget(struct cli *cli)
@@ -67,9 +74,9 @@ int cmd_forget(struct cli *cli)
         return failed(&err);
     if (cli->json)
         json_print(cli,
-                   json_pack("{ss so so so sf}", "workspace", r.workspace, "messages", json_count(r.messages),
-                             "documents", json_count(r.documents), "reactions", json_count(r.reactions), "seconds",
-                             r.seconds),
+                   json_pack("{ss so so so so sf}", "workspace", r.workspace, "messages", json_count(r.messages),
+                             "documents", json_count(r.documents), "reactions", json_count(r.reactions), "backups",
+                             json_count(r.backups), "seconds", r.seconds),
                    false);
     else if (!cli->quiet)
         forget_text(cli, &r);

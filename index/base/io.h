@@ -57,6 +57,9 @@ extern const struct br_io br_io_posix;
 /* The whole range or an error; a read past the end of file is -EIO. 0 or negative errno. */
 BR_MUST_USE int br_io_pread_full(const struct br_io *io, int fd, void *buf, size_t n, int64_t offset);
 BR_MUST_USE int br_io_pwrite_full(const struct br_io *io, int fd, const void *buf, size_t n, int64_t offset);
+/* Removes a directory of files, one level, and as much of it as can be: 1 when it is gone, 0 when there
+ * was none, else the first error. That it is gone is durable once the directory above is synced. */
+int br_io_remove_dir(const struct br_io *io, const char *dir);
 /* Syncs two files, at the same time where the table allows it. Returns when both are done, whether or not one failed; result: of
  * each, 0 or a negative errno. */
 void br_io_sync_two(const struct br_io *io, const int fd[2], const char *const what[2], int result[2]);

@@ -262,3 +262,33 @@ int br_io_pwrite_full(const struct br_io *io, int fd, const void *buf, size_t n,
     }
     return 0;
 }
+
+struct removal {
+    const struct br_io *io;
+    const char *dir;
+    int failed; /* the first error */
+};
+
+static void note(struct removal *m, int r)
+{
+    if (r < 0 && r != -ENOENT && m->failed == 0)
+        m->failed = r;
+}
+
+static int remove_entry(void *arg, const char *name)
+{
+    struct removal *m = arg;
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", m->dir, name);
+    note(m, n < 0 || (size_t)n >= sizeof path ? -ENAMETOOLONG : m->io->unlink(m->io->ctx, path));
+    return 0;
+}
+
+int br_io_remove_dir(const struct br_io *io, const char *dir)
+{
+    struct removal m = {.io = io, .dir = dir};
+    note(&m, io->list(io->ctx, dir, remove_entry, &m));
+    int r = io->rmdir(io->ctx, dir);
+    note(&m, r);
+    return m.failed < 0 ? m.failed : r == 0;
+}
