@@ -85,11 +85,13 @@ BR_API void br_workspace_names_free(struct br_workspace_names *names);
  * BR_STATUS_DAMAGED. */
 BR_API int br_workspace_open(struct br_home *home, const char *key, struct br_workspace **out, struct br_error *err);
 BR_API void br_workspace_close(struct br_workspace *ws);
-/* What a handle remembers of earlier questions: vectors of their texts, and answers, which are never given when anything was committed since. */
+/* What a handle remembers of earlier questions: vectors of their texts; what filters let through, and answers, which are never used when anything
+ * was committed since. */
 #define BR_CACHE_BYTES_DEFAULT ((size_t)16 << 20)
 struct br_cache_status {
     uint64_t hits, misses;               /* answers */
     uint64_t vector_hits, vector_misses; /* vectors, where an answer had to be made */
+    uint64_t set_hits, set_misses;       /* filters, the same */
     uint64_t evictions, entries, bytes, limit;
 };
 BR_API void br_workspace_cache_limit(struct br_workspace *ws, size_t bytes); /* 0: nothing is kept */
@@ -320,6 +322,7 @@ struct br_explain {
     uint64_t messages_pass, passages_pass; /* all conditions */
     bool answer_remembered;  /* without explain, the cache would have answered */
     bool vector_remembered;  /* the query's vector came from the cache */
+    bool filter_remembered;  /* and so did the set of documents that pass */
     const char *index;       /* graph walk, filtered graph walk, scan of codes, scan of vectors, newest; NULL: no semantic side */
     const char *index_why;
     uint64_t graph_nodes, graph_matches, tail; /* tail: vectors newer than the graph, compared one by one */

@@ -1,7 +1,7 @@
 /* cache.c - a hash table of entries on one list by age.
  *
- * An entry's bytes are those it owns: itself, its key, and a vector, or an answer's hits and strings. No entry may take more than a quarter of the
- * limit. Without memory nothing is kept: a cache may forget, never fail. */
+ * An entry's bytes are those it owns: itself, its key, and a vector, two bitmaps, or an answer's hits and strings. No entry may take more than a
+ * quarter of the limit. Without memory nothing is kept: a cache may forget, never fail. */
 #include "cache.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #define CHAINS 4096 /* a power of two */
 
-enum kind { VECTOR, RESULTS };
+enum kind { VECTOR, RESULTS, SET };
 
 struct entry {
     struct entry *chain, *newer, *older;
@@ -20,6 +20,7 @@ struct entry {
     union {
         float *vector;
         struct br_search_results results;
+        struct br_slack_set set;
     };
     unsigned char key[];
 };
@@ -133,6 +134,8 @@ static void drop(struct br_cache *c, struct entry *e)
     c->status.entries--;
     if (e->kind == RESULTS)
         br_search_results_free(&e->results);
+    else if (e->kind == SET)
+        br_slack_set_free(&e->set);
     else
         free(e->vector);
     free(e);
@@ -226,6 +229,43 @@ void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, cons
         return;
     }
     memcpy(e->vector, vector, dim * sizeof *vector);
+    insert(c, e);
+}
+
+static size_t bytes_of_bits(const struct br_bitmap *b)
+{
+    return (size_t)(b->n_bits / 8);
+}
+
+static bool copy_set(const struct br_slack_set *from, struct br_slack_set *to)
+{
+    *to = (struct br_slack_set){0};
+    if (br_bitmap_copy(&to->slots, &from->slots, NULL) == BR_OK && br_bitmap_copy(&to->contents, &from->contents, NULL) == BR_OK)
+        return true;
+    br_slack_set_free(to);
+    return false;
+}
+
+bool br_cache_set(struct br_cache *c, const void *key, size_t len, struct br_slack_set *out)
+{
+    const struct entry *e = c ? find(c, SET, key, len) : NULL;
+    bool hit = e && copy_set(&e->set, out);
+    if (c)
+        ++*(hit ? &c->status.set_hits : &c->status.set_misses);
+    return hit;
+}
+
+void br_cache_keep_set(struct br_cache *c, const void *key, size_t len, const struct br_slack_set *set)
+{
+    if (!c || find(c, SET, key, len))
+        return;
+    struct entry *e = new_entry(c, SET, key, len, bytes_of_bits(&set->slots) + bytes_of_bits(&set->contents) + 4 * sizeof(uint64_t));
+    if (!e)
+        return;
+    if (!copy_set(set, &e->set)) {
+        free(e);
+        return;
+    }
     insert(c, e);
 }
 

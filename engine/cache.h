@@ -1,5 +1,5 @@
-/* cache.h - what a workspace handle remembers of earlier questions: the vectors of their texts, and whole answers. Bounded in bytes; what was not
- * asked for the longest goes first. For one thread, as the handle is. */
+/* cache.h - what a workspace handle remembers of earlier questions: the vectors of their texts, the documents that filters let through, and whole
+ * answers. Bounded in bytes; what was not asked for the longest goes first. For one thread, as the handle is. */
 #ifndef BR_CACHE_H
 #define BR_CACHE_H
 
@@ -24,6 +24,10 @@ void br_cache_status_of(const struct br_cache *c, struct br_cache_status *out);
 /* A model's vector for a text never changes: the text is the key. */
 bool br_cache_vector(struct br_cache *c, const char *text, size_t len, float *out, uint32_t dim);
 void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, const float *vector, uint32_t dim);
+
+/* What a filter lets through. key names everything it depends on, the store's state included. *out is the caller's to free. */
+bool br_cache_set(struct br_cache *c, const void *key, size_t len, struct br_slack_set *out);
+void br_cache_keep_set(struct br_cache *c, const void *key, size_t len, const struct br_slack_set *set);
 
 /* Is an answer kept? Not counted. */
 bool br_cache_has_results(struct br_cache *c, const void *key, size_t len);

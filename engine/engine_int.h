@@ -300,6 +300,11 @@ void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now);
 BR_MUST_USE enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc *doc, struct br_err *err);
 void br_docs_free(struct br_docs *d);
 
+/* --- filters.c --- */
+/* As br_slack_filter_set, in the caller's snapshot. *remembered: it was made before. */
+BR_MUST_USE enum br_rc br_filter_set(struct br_workspace *ws, const struct br_slack_filter *f, struct br_slack_set *set, bool *remembered,
+                                     struct br_err *err);
+
 /* --- batch.c --- */
 void br_helpers_free(struct br_helpers *h);
 

@@ -148,7 +148,7 @@ enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, con
     struct br_hit *slots = NULL;
     struct br_store_info info;
     enum br_rc rc;
-    BR_TRY(br_store_info(ws->store, &info, err));
+    BR_TRY(br_store_now(ws->store, &info, err));
     br_docs_begin(ws, &info);
     BR_TRY(br_store_rows(ws->store, &q.rows, err));
     if (!q.rows.count || !want) {

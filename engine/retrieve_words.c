@@ -37,7 +37,7 @@ static enum br_rc count_threads(struct br_workspace *ws, uint64_t *n, struct br_
 {
     struct br_store_info info;
     enum br_rc rc;
-    BR_TRY(br_store_info(ws->store, &info, err));
+    BR_TRY(br_store_now(ws->store, &info, err));
     const struct br_state now = br_state_of(&info);
     if (memcmp(&ws->counted_at, &now, sizeof now) != 0) {
         BR_TRY(br_slack_threads_with_passages(ws->store, &ws->threads_counted, err));

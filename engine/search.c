@@ -636,7 +636,7 @@ static enum br_rc prepare_semantic(struct searching *s, struct br_err *err)
 {
     struct br_store_info info;
     enum br_rc rc;
-    BR_TRY(br_store_info(s->ws->store, &info, err));
+    BR_TRY(br_store_now(s->ws->store, &info, err));
     BR_TRY(br_home_check_model(s->ws->home, &info, err));
     br_graph_refresh(&s->ws->graph, s->ws->home->io, s->ws->store, &info);
 err:
@@ -655,14 +655,16 @@ static void pin(struct searching *s)
 static enum br_rc run(struct searching *s, struct br_err *err)
 {
     enum br_rc rc;
+    bool remembered = false;
     double from = br_explain_clock(s->x);
     s->filtered = !br_slack_filter_is_empty(&s->query.filter) || s->page->pinned;
     if (s->filtered)
-        BR_TRY(br_slack_filter_set(s->ws->store, &s->query.filter, &s->allowed, err));
+        BR_TRY(br_filter_set(s->ws, &s->query.filter, &s->allowed, &remembered, err));
     if (s->page->pinned)
         pin(s);
     if (s->x) {
         s->x->filtered = s->filtered;
+        s->x->filter_remembered = remembered;
         s->x->ms.filter = br_explain_clock(s->x) - from;
     }
     if (!s->query.text.len)

@@ -116,7 +116,7 @@ static enum br_rc answer(struct br_workspace *ws, const char *query, const struc
     enum br_rc rc;
     clock_gettime(CLOCK_MONOTONIC, &from);
     br_buf_init(&key, KEY_BYTES_MAX);
-    BR_TRY(br_store_info(ws->store, &info, err));
+    BR_TRY(br_store_now(ws->store, &info, err));
     add_question(&key, query, o);
     BR_TRY(br_buf_status(&key, err));
     uint64_t fingerprint = XXH3_64bits(key.data, key.len);

@@ -86,7 +86,7 @@ static enum br_rc find(struct similar *s, size_t n, struct br_err *err)
     float vector[BR_DIM_MAX];
     enum br_rc rc;
     s->hits = &hits;
-    BR_TRY(br_store_info(s->ws->store, &info, err));
+    BR_TRY(br_store_now(s->ws->store, &info, err));
     if (info.dim != br_model_info(s->ws->home->model)->dim)
         BR_TRY(br_home_check_model(s->ws->home, &info, err));
     br_graph_refresh(&s->ws->graph, s->ws->home->io, s->ws->store, &info);

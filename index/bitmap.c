@@ -2,6 +2,7 @@
 #include "index.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t word_count(uint64_t n_bits)
 {
@@ -16,6 +17,14 @@ enum br_rc br_bitmap_init(struct br_bitmap *b, uint64_t n_bits, struct br_err *e
         return br_fail_nomem(err);
     b->n_bits = n_bits;
     return BR_OK;
+}
+
+enum br_rc br_bitmap_copy(struct br_bitmap *to, const struct br_bitmap *from, struct br_err *err)
+{
+    enum br_rc rc = br_bitmap_init(to, from->n_bits, err);
+    if (rc == BR_OK)
+        memcpy(to->words, from->words, (size_t)word_count(from->n_bits) * sizeof(uint64_t));
+    return rc;
 }
 
 void br_bitmap_free(struct br_bitmap *b)

@@ -33,6 +33,7 @@ struct br_bitmap {
     uint64_t n_bits;
 };
 BR_MUST_USE enum br_rc br_bitmap_init(struct br_bitmap *b, uint64_t n_bits, struct br_err *err); /* all 0 */
+BR_MUST_USE enum br_rc br_bitmap_copy(struct br_bitmap *to, const struct br_bitmap *from, struct br_err *err); /* a new one */
 void br_bitmap_free(struct br_bitmap *b);
 void br_bitmap_set(struct br_bitmap *b, uint64_t bit); /* ignored past n_bits */
 void br_bitmap_clear(struct br_bitmap *b, uint64_t bit);

@@ -2,8 +2,9 @@
  *
  * Each term of a filter (a channel, an author, a reaction, an expression of words) is one statement that walks the
  * documents it is true of; the filter is their intersection less the terms it excludes, as bitmaps. Dates, flags and
- * each combination of one channel and one author are one walk over an index that holds all that is asked. What passes
- * and why is said in slack.h. */
+ * each combination of one channel and one author are one walk over an index that holds all that is asked; words are
+ * walked in slack_filter_words.c. What passes and why is said in slack.h. */
+#include "slack_filter_words.h"
 #include "slack_int.h"
 #include "store_core.h"
 
@@ -87,9 +88,8 @@ struct walk {
     const char *author;     /* ?3 */
     int64_t after, before;  /* ?4, ?5 */
     unsigned has, has_not;  /* ?6, ?8 */
-    int64_t least;          /* ?10: of reactions */
-    const char *text;       /* ?7: a reaction, or an FTS5 expression */
-    const struct br_bitmap *slots; /* ?9: of messages */
+    int64_t least;          /* ?9: of reactions */
+    const char *text;       /* ?7: a reaction */
 };
 
 #define DATES_AND_FLAGS                                                                                              \
@@ -118,10 +118,13 @@ static const char by_reaction[] =
     " ON m.workspace_id = ?1 AND m.channel_id = r.channel_id AND m.ts = r.ts"
     " WHERE r.workspace_id = ?1 AND r.folded = ?7 AND m.slot IS NOT NULL";
 static const char by_min_reactions[] = "SELECT slot, content_id FROM message_metadata INDEXED BY messages_by_reactions"
-                                       " WHERE workspace_id = ?1 AND reactions_total >= ?10 AND reactions_total > 0"
+                                       " WHERE workspace_id = ?1 AND reactions_total >= ?9 AND reactions_total > 0"
                                        " AND slot IS NOT NULL";
-static const char by_roots[] = "SELECT slot, content_id FROM message_metadata INDEXED BY messages_by_thread"
-                               " WHERE workspace_id = ?1 AND thread_ts = ts AND slot IS NOT NULL";
+static const char by_roots[] = /* one index knows roots, the other holds what is asked of them: the wide rows stay unread */
+    "SELECT m.slot, m.content_id FROM message_metadata r INDEXED BY messages_by_thread"
+    " CROSS JOIN message_metadata m INDEXED BY messages_by_channel"
+    " ON m.workspace_id = ?1 AND m.channel_id = r.channel_id AND m.ts = r.ts"
+    " WHERE r.workspace_id = ?1 AND r.thread_ts = r.ts AND r.thread_ts IS NOT NULL AND m.slot IS NOT NULL";
 /* ?3 wrote in these threads, and is in these direct messages: as a member, or, since exports may lack members, having written there. */
 #define THREADS_OF                                                                                                   \
     "(SELECT DISTINCT a.channel_id AS channel_id, a.thread_ts AS thread_ts FROM message_metadata a"                  \
@@ -143,10 +146,6 @@ static const char *const by_participant[] = {
     " ON p.workspace_id = ?1 AND p.channel_id = d.channel_id WHERE p.slot IS NOT NULL",
 };
 _Static_assert(BR_IS_THREAD == 8 && BR_CH_DM == 2 && BR_CH_GROUP_DM == 3, "as in the statements");
-static const char by_words[] = "SELECT m.slot, m.content_id FROM fts_messages f"
-                               " CROSS JOIN message_metadata m INDEXED BY messages_by_content"
-                               " ON m.workspace_id = ?1 AND m.content_id = f.rowid WHERE fts_messages MATCH ?7 AND m.slot IS NOT NULL";
-
 /* The ends of a passage are messages of it; only where both are outside must those between be asked. */
 #define PASSAGE_DATES                                                                                              \
     " AND p.first_ts < ?5 AND p.last_ts >= ?4 AND p.slot IS NOT NULL AND (p.first_ts >= ?4 OR p.last_ts < ?5"      \
@@ -157,14 +156,6 @@ static const char passages_by_nothing[] =
     "SELECT p.slot, p.content_id FROM passages p WHERE p.workspace_id = ?1" PASSAGE_DATES;
 static const char passages_by_channel[] = "SELECT p.slot, p.content_id FROM passages p WHERE p.workspace_id = ?1"
                                           " AND p.channel_id = ?2" PASSAGE_DATES;
-/* Of messages that have the words, and are in ?9. */
-static const char passages_by_words[] =
-    "SELECT p.slot, p.content_id FROM fts_messages f CROSS JOIN message_metadata m INDEXED BY messages_by_content"
-    " ON m.workspace_id = ?1 AND m.content_id = f.rowid CROSS JOIN passages p"
-    " ON p.workspace_id = ?1 AND p.channel_id = m.channel_id AND p.thread_ts = ifnull(m.thread_ts, m.ts)"
-    " AND p.first_ts <= m.ts AND p.last_ts >= m.ts"
-    " WHERE fts_messages MATCH ?7 AND in_bitmap(m.slot, ?9) AND p.slot IS NOT NULL";
-
 enum br_rc br_slack_match_fail(struct br_store *s, struct br_err *err)
 {
     if ((sqlite3_errcode(br_store_db(s)) & 0xff) == SQLITE_ERROR)
@@ -190,9 +181,7 @@ static void bind(sqlite3_stmt *st, const struct walk *w)
     if (n >= 8)
         sqlite3_bind_int64(st, 8, (int64_t)w->has_not);
     if (n >= 9)
-        br_sql_bind_bitmap(st, 9, w->slots);
-    if (n >= 10)
-        sqlite3_bind_int64(st, 10, w->least);
+        sqlite3_bind_int64(st, 9, w->least);
 }
 
 static enum br_rc walk(struct br_store *s, const char *sql, const struct walk *w, struct br_slack_set *set,
@@ -300,10 +289,47 @@ static enum br_rc keep_participants(struct br_store *s, const struct br_slack_te
     return BR_OK;
 }
 
+/* Messages that have the words; found holds them for their passages. */
+static enum br_rc walk_words(struct br_store *s, const char *match, struct br_word_messages *found, struct br_slack_set *set, struct br_err *err)
+{
+    enum br_rc rc = br_slack_word_messages(s, match, found, err);
+    for (size_t i = 0; rc == BR_OK && i < found->n; i++) {
+        br_bitmap_set(&set->slots, (uint64_t)found->items[i].slot);
+        br_bitmap_set(&set->contents, (uint64_t)found->items[i].content_id);
+    }
+    return rc;
+}
+
+static enum br_rc keep_words(struct br_store *s, const char *match, struct br_word_messages *found, struct br_slack_set *set, struct br_err *err)
+{
+    struct br_slack_set term;
+    enum br_rc rc = set_new(s, &term, err);
+    if (rc != BR_OK)
+        return rc;
+    rc = walk_words(s, match, found, &term, err);
+    intersect(set, &term);
+    br_slack_set_free(&term);
+    return rc;
+}
+
+static void add_document(void *set, int64_t slot, int64_t content_id)
+{
+    br_bitmap_set(&((struct br_slack_set *)set)->slots, (uint64_t)slot);
+    br_bitmap_set(&((struct br_slack_set *)set)->contents, (uint64_t)content_id);
+}
+
+/* Adds the passages that have one of these messages, if it is in the set. */
+static enum br_rc add_passages_of(struct br_store *s, struct br_word_messages *found, struct br_slack_set *set, struct br_err *err)
+{
+    br_slack_word_messages_keep(found, &set->slots);
+    return br_slack_word_passages(s, found, add_document, set, err);
+}
+
 /* What `without` names, messages and passages; stored flags are the base's. */
 static enum br_rc walk_excluded(struct br_store *s, const struct br_slack_terms *t, struct br_slack_set *set,
                                 struct br_err *err)
 {
+    struct br_word_messages found = {0};
     enum br_rc rc = BR_OK;
     const struct walk none = {0};
     for (size_t i = 0; i < t->n_channels; i++) {
@@ -321,10 +347,11 @@ static enum br_rc walk_excluded(struct br_store *s, const struct br_slack_terms 
     for (size_t i = 0; i < t->n_participants; i++)
         BR_TRY(walk_participant(s, t->participants[i], set, err));
     if (t->match) {
-        BR_TRY(walk(s, by_words, &(struct walk){.text = t->match}, set, err));
-        BR_TRY(walk(s, passages_by_words, &(struct walk){.text = t->match, .slots = &set->slots}, set, err));
+        BR_TRY(walk_words(s, t->match, &found, set, err));
+        BR_TRY(add_passages_of(s, &found, set, err));
     }
 err:
+    br_slack_word_messages_free(&found);
     return rc;
 }
 
@@ -353,23 +380,43 @@ static enum br_rc everything(struct br_store *s, struct br_slack_set *set, struc
     return rc;
 }
 
+/* Is there a term that says more than "all messages", or one that the base alone answers? */
+static bool wants_base(const struct br_slack_filter *f)
+{
+    const struct br_slack_terms *t = &f->with;
+    bool other = t->n_reactions || t->min_reactions || t->has & BR_IS_ROOT;
+    return t->n_channels || t->n_authors || f->after || f->before || (t->has | f->without.has) & ~BR_IS_ROOT || !other;
+}
+
+/* The first term without a base to narrow gives the set, each further one narrows it. */
+static enum br_rc narrow(struct br_store *s, const char *sql, const struct walk *w, bool *first, struct br_slack_set *set, struct br_err *err)
+{
+    enum br_rc rc = (*first ? walk : keep)(s, sql, w, set, err);
+    *first = false;
+    return rc;
+}
+
 /* The messages that pass, before anything but flags is excluded; everything, passages too, when nothing confines. */
-static enum br_rc included(struct br_store *s, const struct br_slack_filter *f, struct br_slack_set *set,
+static enum br_rc included(struct br_store *s, const struct br_slack_filter *f, struct br_word_messages *found, struct br_slack_set *set,
                            struct br_err *err)
 {
+    const struct br_slack_terms *t = &f->with;
+    bool first = false;
     enum br_rc rc = BR_OK;
     if (is_unbounded(f))
         BR_TRY(everything(s, set, err));
-    else
+    else if (wants_base(f))
         BR_TRY(walk_messages(s, f, set, err));
-    for (size_t i = 0; i < f->with.n_reactions; i++)
-        BR_TRY(keep(s, by_reaction, &(struct walk){.text = f->with.reactions[i]}, set, err));
-    if (f->with.min_reactions)
-        BR_TRY(keep(s, by_min_reactions, &(struct walk){.least = f->with.min_reactions}, set, err));
-    if (f->with.has & BR_IS_ROOT)
-        BR_TRY(keep(s, by_roots, &(struct walk){0}, set, err));
-    if (f->with.match)
-        BR_TRY(keep(s, by_words, &(struct walk){.text = f->with.match}, set, err));
+    else
+        first = true;
+    for (size_t i = 0; i < t->n_reactions; i++)
+        BR_TRY(narrow(s, by_reaction, &(struct walk){.text = t->reactions[i]}, &first, set, err));
+    if (t->min_reactions)
+        BR_TRY(narrow(s, by_min_reactions, &(struct walk){.least = t->min_reactions}, &first, set, err));
+    if (t->has & BR_IS_ROOT)
+        BR_TRY(narrow(s, by_roots, &(struct walk){0}, &first, set, err));
+    if (t->match)
+        BR_TRY(keep_words(s, t->match, found, set, err));
 err:
     return rc;
 }
@@ -378,12 +425,13 @@ enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter 
                                struct br_err *err)
 {
     struct br_slack_set without = {0};
+    struct br_word_messages found = {0}; /* messages with with.match */
     *set = (struct br_slack_set){0};
     enum br_rc rc = br_store_read_begin(s, err);
     if (rc != BR_OK)
         return rc;
     BR_TRY(set_new(s, set, err));
-    BR_TRY(included(s, f, set, err));
+    BR_TRY(included(s, f, &found, set, err));
     if (!terms_are_empty(&f->without)) {
         BR_TRY(set_new(s, &without, err));
         BR_TRY(walk_excluded(s, &f->without, &without, err));
@@ -394,7 +442,7 @@ enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter 
         goto err;
     }
     if (f->with.match)
-        BR_TRY(walk(s, passages_by_words, &(struct walk){.text = f->with.match, .slots = &set->slots}, set, err));
+        BR_TRY(add_passages_of(s, &found, set, err));
     else if (!is_unbounded(f))
         BR_TRY(walk_passages(s, f, set, err));
     if (without.slots.words)
@@ -403,6 +451,7 @@ enum br_rc br_slack_filter_set(struct br_store *s, const struct br_slack_filter 
 err:
     br_store_read_end(s);
     br_slack_set_free(&without);
+    br_slack_word_messages_free(&found);
     if (rc != BR_OK)
         br_slack_set_free(set);
     return rc;

@@ -51,6 +51,8 @@ BR_MUST_USE enum br_rc br_store_open(const struct br_io *io, const char *dir, en
 void br_store_close(struct br_store *s); /* an open transaction is rolled back */
 const char *br_store_dir(const struct br_store *s);
 BR_MUST_USE enum br_rc br_store_info(struct br_store *s, struct br_store_info *info, struct br_err *err);
+/* The same without bytes_*: one row is read, no file is asked. */
+BR_MUST_USE enum br_rc br_store_now(struct br_store *s, struct br_store_info *info, struct br_err *err);
 /* Label and domain, in a transaction of the caller's. NULL keeps. */
 BR_MUST_USE enum br_rc br_store_set_label(struct br_store *s, const char *name, const char *domain, struct br_err *err);
 

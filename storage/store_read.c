@@ -66,6 +66,11 @@ static uint64_t file_bytes(const struct br_store *s, const char *name)
     return size < 0 ? 0 : (uint64_t)size;
 }
 
+enum br_rc br_store_now(struct br_store *s, struct br_store_info *info, struct br_err *err)
+{
+    return br_store_state(s, info, NULL, err);
+}
+
 enum br_rc br_store_info(struct br_store *s, struct br_store_info *info, struct br_err *err)
 {
     int64_t pages, page_size;

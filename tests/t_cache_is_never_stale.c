@@ -208,7 +208,8 @@ static void nothing_stale_is_given(void **state)
         for (int i = 0; i < 12; i++) {
             char query[100];
             struct br_search_options o = {.mode = (enum br_search_mode)(i % 3), .n = 5};
-            snprintf(query, sizeof query, "%s%s", words[pick(3)], pick(2) ? "" : " from:ada");
+            static const char *const filters[] = {"", "", " from:ada", " -window", " \"lake\"", " -is:thread"};
+            snprintf(query, sizeof query, "%s%s", words[pick(3)], filters[pick(6)]);
             struct br_search_results a = search(ws, query, &o), b = search(plain, query, &o);
             assert_false(b.cached);
             assert_same(&a, &b, query);
@@ -218,8 +219,9 @@ static void nothing_stale_is_given(void **state)
     }
     br_workspace_cache_status(ws, &s);
     assert_true(s.hits > 20 && s.misses > 20);
+    assert_true(s.set_hits > 20 && s.set_misses > 20);
     br_workspace_cache_status(plain, &s);
-    assert_int_equal(s.entries + s.bytes + s.hits, 0);
+    assert_int_equal(s.entries + s.bytes + s.hits + s.set_hits, 0);
     br_workspace_close(plain);
 }
 

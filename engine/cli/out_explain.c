@@ -57,7 +57,7 @@ json_t *json_explain(const struct br_explain *x)
     add_number(ms, "enrich", x->ms.enrich);
     add_number(ms, "total", x->ms.total);
     add_number(ms, "explain", x->ms.explain);
-    return json_pack("{s{so so so} so sb s{so so} s{so so} s{so so so so so so so} s{so so so so so so so} s{sb sb} so}", "query", "text",
+    return json_pack("{s{so so so} so sb s{so so} s{so so} s{so so so so so so so} s{so so so so so so so} s{sb sb sb} so}", "query", "text",
                      json_text(x->text), "terms", terms, "match", json_text(x->match), "filters", json_filters(x), "filtered", x->filtered,
                      "searchable", "messages", json_count(x->messages), "passages", json_count(x->passages), "pass", "messages",
                      json_count(x->messages_pass), "passages", json_count(x->passages_pass), "index", "taken", json_text(x->index), "why",
@@ -66,7 +66,7 @@ json_t *json_explain(const struct br_explain *x)
                      json_count(x->semantic), "keyword_messages", json_count(x->keyword_messages), "keyword_passages",
                      json_count(x->keyword_passages), "matched_messages", json_count(x->matched_messages), "matched_passages",
                      json_count(x->matched_passages), "conversations", json_count(x->conversations), "scored", json_count(x->scored), "cache",
-                     "answer", x->answer_remembered, "vector", x->vector_remembered, "ms", ms);
+                     "answer", x->answer_remembered, "vector", x->vector_remembered, "filter", x->filter_remembered, "ms", ms);
 }
 
 /* ---- for people ---- */
@@ -206,6 +206,8 @@ void text_explain(const struct cli *cli, const struct br_search_results *r)
     label(t, "cache");
     if (x->ms.embed > 0)
         fprintf(t->file, "query vector %s; ", x->vector_remembered ? "remembered" : "made anew");
+    if (x->filter_remembered)
+        fprintf(t->file, "what passes remembered; ");
     fprintf(t->file, "answer %s\n", x->answer_remembered ? "remembered, made anew to explain it" : "not remembered");
     label(t, "ms");
     fprintf(t->file, "parse %.2f, filter %.2f, embed %.2f, semantic %.2f, keyword %.2f, fuse %.2f, enrich %.2f; total %.2f\n", x->ms.parse,
