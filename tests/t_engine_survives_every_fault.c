@@ -498,6 +498,13 @@ static bool was_seen(uint64_t state)
 
 static bool stacks; /* the mode of that name */
 
+static __attribute__((noinline)) int call(const struct scenario *s, struct sim_disk *d, struct br_error *e)
+{
+    sim_stacks_below(__builtin_return_address(0));
+    int volatile status = s->run(d, e); /* no tail call: the address must be on the stack */
+    return status;
+}
+
 struct reference {
     uint64_t disk_calls, allocations, archive_calls;
     uint64_t before, after;
@@ -514,7 +521,7 @@ static struct reference reference_of(const struct scenario *s)
     archive_counts = s->faults & ARCHIVE;
     if (stacks)
         sim_stacks_record();
-    int status = s->run(d, &e);
+    int status = call(s, d, &e);
     sim_stacks_stop();
     archive_counts = false;
     r.allocations = allocations;
@@ -753,7 +760,7 @@ static bool run(const struct scenario *s, const struct reference *r, const struc
     snprintf(point, sizeof point, "%s, %s at %llu: ", s->name, f->name, (unsigned long long)n);
     alarm(POINT_SECONDS);
     arm(f, d, n);
-    int status = s->run(d, &e);
+    int status = call(s, d, &e);
     bool met = disarm(f, d);
     if (s->asks)
         check_answers();
