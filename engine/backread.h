@@ -484,6 +484,7 @@ struct br_repair_report {
     char workspace[65];
     /* What was damaged or missing, and made anew. */
     bool registry, metadata, content, vectors, graph, words;
+    bool journal; /* the batches' own checksums, in metadata.db: only trimmed */
     /* What came of it. */
     uint64_t texts_rendered;                 /* lost texts made again from raw forms */
     uint64_t texts_lost, raws_lost;          /* for good; an import of the archive they came from brings them back */

@@ -168,6 +168,7 @@ static enum br_rc add_dates(struct explaining *e, const struct br_slack_filter *
     add_time(&text, "from ", f->after);
     add_time(&text, f->after ? " until before " : "before ", f->before);
     const char *value = br_arena_str(e->arena, br_buf_str(&text));
+    e->arena->failed |= text.no_memory;
     br_buf_free(&text);
     return add_filter(e, &alone, (struct br_explain_filter){.key = "dates", .value = value}, err);
 }

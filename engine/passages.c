@@ -21,6 +21,7 @@ struct cutter {
     size_t n, alloc;
     struct br_buf text; /* the passage being filled */
     struct br_buf scratch;
+    bool no_memory; /* for scratch: something was counted wrong */
     size_t pieces;
     int64_t first_ts, last_ts;
     size_t last_line; /* offset in text of its last line */
@@ -31,6 +32,7 @@ static size_t count(struct cutter *c, const char *text, size_t len, size_t limit
 {
     br_buf_reset(&c->scratch);
     br_render_for_embedding(text, len, &c->scratch);
+    c->no_memory |= c->scratch.no_memory;
     return br_token_count(c->model, br_buf_str(&c->scratch), c->scratch.len, limit);
 }
 
@@ -172,7 +174,7 @@ enum br_rc br_passages_cut(const struct br_model *m, const struct br_thread_text
                 add_message(&c, &msgs[i]);
         flush(&c);
     }
-    enum br_rc rc = arena->failed ? br_fail_nomem(err) : br_buf_status(&c.text, err);
+    enum br_rc rc = arena->failed || c.no_memory ? br_fail_nomem(err) : br_buf_status(&c.text, err);
     if (rc == BR_OK) {
         *out = c.items;
         *n_out = c.n;

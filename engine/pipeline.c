@@ -160,16 +160,18 @@ static enum br_rc embed_texts(struct worker *w, const struct text *texts, size_t
 {
     const char *ptrs[TASK_TEXTS];
     size_t lens[TASK_TEXTS];
+    enum br_rc rc;
     for (size_t i = 0; i < n; i++) {
         br_buf_reset(&w->bufs[i]);
         br_render_for_embedding(texts[i].text, texts[i].len, &w->bufs[i]);
+        BR_TRY(br_buf_status(&w->bufs[i], err)); /* the vector of half a text would be wrong for good */
         ptrs[i] = br_buf_str(&w->bufs[i]);
         lens[i] = w->bufs[i].len;
     }
-    enum br_rc rc = br_embed(w->embedder, ptrs, lens, n, w->vectors, err);
-    if (rc == BR_OK)
-        for (size_t i = 0; i < n; i++)
-            memcpy(texts[i].out, w->vectors + i * dim, dim * sizeof(float));
+    BR_TRY(br_embed(w->embedder, ptrs, lens, n, w->vectors, err));
+    for (size_t i = 0; i < n; i++)
+        memcpy(texts[i].out, w->vectors + i * dim, dim * sizeof(float));
+err:
     return rc;
 }
 
@@ -246,6 +248,7 @@ static enum br_rc late_vector(struct br_pipeline *p, const struct br_slack_messa
         if (!p->writer_embedder)
             BR_TRY(br_embedder_new(p->cfg.home->model, &p->writer_embedder, err));
         br_render_for_embedding(m->text, m->text_len, &buf);
+        BR_TRY(br_buf_status(&buf, err));
         const char *text = br_buf_str(&buf);
         BR_TRY(br_embed(p->writer_embedder, &text, &buf.len, 1, v, err));
     }

@@ -366,6 +366,8 @@ static enum br_rc add_condition(struct parser *p, bool negated, const char *s, s
     if (++p->n_conditions > CONDITIONS_MAX)
         return br_fail(err, BR_E_USAGE, "too many phrases and excluded words: at most %d", CONDITIONS_MAX);
     add_quoted(b, negated ? " OR " : " AND ", s, n);
+    if (b->no_memory)
+        return br_fail_nomem(err);
     return b->failed ? br_fail(err, BR_E_USAGE, "the phrases and excluded words are too long: at most %d bytes", BR_QUERY_MATCH_MAX) : BR_OK;
 }
 

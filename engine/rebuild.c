@@ -109,7 +109,8 @@ static enum br_rc note_quoted(void *ctx, const char *bytes, size_t len, struct b
         return BR_OK;
     br_buf_init(&text, 2 * (size_t)BR_RENDER_TEXT_MAX);
     br_render_message(v, NULL, &text, &truncated);
-    if (text.len && text.data[0] == '{') {
+    rc = br_buf_status(&text, err);
+    if (rc == BR_OK && text.len && text.data[0] == '{') {
         if (r->n_quoted == r->quoted_alloc) {
             size_t alloc = r->quoted_alloc ? r->quoted_alloc * 2 : 16;
             struct quoted *p = realloc(r->quoted, alloc * sizeof *p);

@@ -295,6 +295,7 @@ static enum br_rc mend(struct repair *r, struct br_err *err)
     BR_TRY(open_graph(r, err));
     BR_TRY(br_upkeep_cut_threads(&r->u, err));
     BR_TRY(br_upkeep_fill_vectors(&r->u, err));
+    BR_TRY(br_store_mend_journal(r->u.store, &r->report.journal, err));
     BR_TRY(write_graph(r, err));
     r->report.vectors_embedded = r->u.filled;
 err:

@@ -31,6 +31,7 @@ static enum br_rc embed_query(struct br_workspace *ws, const char *text, size_t 
         return BR_OK;
     br_buf_init(&buf, 2 * (size_t)BR_RENDER_TEXT_MAX);
     br_render_for_embedding(text, len, &buf);
+    BR_TRY(br_buf_status(&buf, err));
     if (!ws->embedder)
         BR_TRY(br_embedder_new(ws->home->model, &ws->embedder, err));
     BR_TRY(br_embed_query(ws->embedder, br_buf_str(&buf), buf.len, out, err));

@@ -408,6 +408,7 @@ static const char *reason(struct br_arena *a, const struct br_message *m, const 
     if (by->words && !n_hits && by->thread_words)
         br_buf_adds(&b, by->meaning ? " + words of the thread" : "words of the thread");
     const char *s = br_arena_str(a, b.len ? b.data : by->words ? "words" : "newest");
+    a->failed |= b.no_memory; /* which add_hit tells */
     br_buf_free(&b);
     return s;
 }
@@ -455,6 +456,7 @@ static enum br_rc add_hit(struct searching *s, const struct br_message *m, struc
     hit.rank = s->results.count + 1;
     hit.message = *m;
     hit.snippet = br_arena_str(&s->list.arena, br_buf_str(&snippet));
+    s->list.arena.failed |= snippet.no_memory;
     hit.reason = reason(&s->list.arena, m, words, n, &by);
     s->results.hits[s->results.count++] = hit;
     if (s->list.arena.failed)

@@ -114,6 +114,8 @@ static enum br_rc learn(struct br_legacy *l, enum br_old_table table, struct br_
             if (!row)
                 break;
             const char *id = id_of_row(&r, users ? "UWB" : "CDG", users ? "U" : "C", &l->strings);
+            if (l->strings.failed)
+                BR_TRY(br_fail_nomem(err));
             if (!id)
                 continue;
             if (pass == 0) {
@@ -170,8 +172,12 @@ static enum br_rc name_workspace(struct br_legacy *l, const char *name_hint, str
         BR_TRY(br_legacy_db_prepare(&l->db, &st, err,
                                     "SELECT \"%w\" FROM %s.\"%w\" WHERE \"%w\" GLOB '[TE][A-Z0-9]*' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
                                     r.first[OLD_TEAM], l->db.schema, l->db.names[BR_OLD_USERS], r.first[OLD_TEAM]));
-        if (sqlite3_step(st) == SQLITE_ROW && slack_look((const char *)sqlite3_column_text(st, 0), "TE"))
-            snprintf(id, sizeof id, "%.63s", (const char *)sqlite3_column_text(st, 0));
+        int s = sqlite3_step(st);
+        const char *team = s == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+        if (s == SQLITE_ROW ? !team : s != SQLITE_DONE)
+            BR_TRY(br_legacy_db_fail(&l->db, err));
+        if (team && slack_look(team, "TE"))
+            snprintf(id, sizeof id, "%.63s", team);
     }
     const char *least = "";
     for (size_t i = 0; i < l->n_channels; i++)
@@ -250,6 +256,8 @@ void br_legacy_close(struct br_legacy *l)
 
 static enum br_rc unmapped(struct br_legacy *l, const struct br_old_rows *r, const char *why, struct br_err *err)
 {
+    if (r->arena.failed || l->arena.failed) /* what is missing may be there */
+        return br_fail_nomem(err);
     return br_legacy_db_note(&l->db, BR_WARN_UNMAPPED_ROW, 1, l->db.names[r->table], r->at, why, err);
 }
 
@@ -298,7 +306,10 @@ err:
 static const char *value_of(struct br_old_rows *r, enum br_old_field f)
 {
     const char *text = br_old_any(r, f);
-    json_t *object = text && *text == '{' ? json_loads(text, 0, NULL) : NULL;
+    json_error_t why = {0};
+    bool looks = text && *text == '{';
+    json_t *object = looks ? json_loads(text, 0, &why) : NULL;
+    r->arena.failed |= looks && !object && !why.text[0]; /* what is no JSON has a reason */
     if (json_is_object(object))
         text = br_arena_str(&r->arena, br_get_string(object, "value", NULL));
     json_decref(object);
@@ -401,13 +412,12 @@ static bool put_reaction(struct reaction_row *x, const char *user, int64_t count
     if (x->failed) /* another step would take the place of its error */
         return false;
     sqlite3_reset(x->st);
-    sqlite3_bind_text(x->st, 1, x->key, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_text(x->st, 2, x->name, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_text(x->st, 3, user, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(x->st, 4, count);
     sqlite3_bind_int64(x->st, 5, (int64_t)x->at);
     x->any = true;
-    x->failed |= sqlite3_step(x->st) != SQLITE_DONE;
+    x->failed = sqlite3_bind_text(x->st, 1, x->key, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+                sqlite3_bind_text(x->st, 2, x->name, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+                sqlite3_bind_text(x->st, 3, user, -1, SQLITE_TRANSIENT) != SQLITE_OK || sqlite3_step(x->st) != SQLITE_DONE;
     return !x->failed;
 }
 
@@ -548,6 +558,7 @@ static enum br_rc add_reactions(struct br_legacy *l, const char *const *keys, js
     while ((s = sqlite3_step(st)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 0), *user = (const char *)sqlite3_column_text(st, 1);
         json_t *r = name ? reaction_named(l, list, name) : NULL;
+        l->no_memory |= !user && sqlite3_column_type(st, 1) != SQLITE_NULL;
         if (user)
             add_reactor(l, json_object_get(r, "users"), user);
         json_int_t stated = json_integer_value(json_object_get(r, "count")) + sqlite3_column_int64(st, 2);
@@ -741,9 +752,8 @@ static enum br_rc learn_parent(struct br_legacy *l, struct br_old_rows *r, sqlit
         if (!id)
             continue;
         sqlite3_reset(st);
-        sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT);
         sqlite3_bind_int64(st, 2, p->us);
-        if (sqlite3_step(st) != SQLITE_DONE)
+        if (sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT) != SQLITE_OK || sqlite3_step(st) != SQLITE_DONE)
             return br_legacy_db_fail(&l->db, err);
     }
     return BR_OK;

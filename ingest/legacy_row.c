@@ -198,6 +198,8 @@ enum br_rc br_old_rows_start(struct br_old_rows *r, bool by_time, struct br_err 
 
 enum br_rc br_old_rows_next(struct br_old_rows *r, bool *row, struct br_err *err)
 {
+    if (r->arena.failed) /* a value of the row before looked absent */
+        return br_fail_nomem(err);
     br_arena_free(&r->arena);
     r->nul = r->invalid = false;
     *row = false;
@@ -242,6 +244,7 @@ const char *br_old_get(struct br_old_rows *r, enum br_old_field f, int k)
     }
     const char *text = (const char *)sqlite3_column_text(r->st, column);
     size_t n = (size_t)sqlite3_column_bytes(r->st, column);
+    r->arena.failed |= !text; /* what is not NULL has a text */
     if (!text || !n)
         return NULL;
     br_buf_init(&b, ROW_MAX);

@@ -64,6 +64,7 @@ struct br_old_rows {
 BR_MUST_USE enum br_rc br_old_rows_open(struct br_legacy_db *db, enum br_old_table table, bool note, struct br_old_rows *r, struct br_err *err);
 /* Starts over. by_time: in the order of channel, time and id. */
 BR_MUST_USE enum br_rc br_old_rows_start(struct br_old_rows *r, bool by_time, struct br_err *err);
+/* BR_E_NOMEM also when a value of the row before could not be had: arena.failed, which tells it at once. */
 BR_MUST_USE enum br_rc br_old_rows_next(struct br_old_rows *r, bool *row, struct br_err *err);
 void br_old_rows_close(struct br_old_rows *r);
 bool br_old_has(const struct br_old_rows *r, enum br_old_field f);

@@ -100,6 +100,14 @@ static void fail(struct sql *s, const char *why)
         s->rc = br_fail(s->err, BR_E_DATA, "%s, line %llu: %s", s->path, (unsigned long long)s->line, why);
 }
 
+/* A buffer took no more: its cap, or no memory. */
+static void fail_full(struct sql *s, const struct br_buf *b, const char *why)
+{
+    if (s->rc == BR_OK && b->no_memory)
+        s->rc = br_fail_nomem(s->err);
+    fail(s, why);
+}
+
 static void skip_line(struct sql *s)
 {
     int c;
@@ -377,8 +385,8 @@ static void advance(struct sql *s)
         next(s);
     }
     if (s->text.failed) {
+        fail_full(s, &s->text, "a value is larger than 256 MiB");
         br_buf_reset(&s->text);
-        fail(s, "a value is larger than 256 MiB");
     }
 }
 
@@ -520,7 +528,7 @@ static void give_row(struct sql *s, uint64_t line)
 {
     struct br_sql_value values[VALUES_MAX];
     if (s->row.failed)
-        fail(s, "a row is larger than 256 MiB");
+        fail_full(s, &s->row, "a row is larger than 256 MiB");
     if (s->rc != BR_OK)
         return;
     for (size_t i = 0; i < s->n_values; i++) {

@@ -74,9 +74,16 @@ static void keep_non_blanks(struct br_buf *b)
     br_buf_truncate(b, n);
 }
 
+/* What could not be written beside r is missing in r. */
+static void carry_failure(struct br_render *r, const struct br_buf *buf)
+{
+    r->out->failed = r->out->failed || buf->failed;
+    r->out->no_memory = r->out->no_memory || buf->no_memory;
+}
+
 /* Is what `part` says in `whole`, give or take blanks and marks? A part without words ("?!") is compared by its
  * marks. */
-static bool contains(const struct br_buf *whole, const struct br_buf *part)
+static bool contains(struct br_render *r, const struct br_buf *whole, const struct br_buf *part)
 {
     struct br_buf a, b;
     br_buf_init(&a, whole->len);
@@ -92,6 +99,8 @@ static bool contains(const struct br_buf *whole, const struct br_buf *part)
         keep_non_blanks(&b);
     }
     bool yes = !a.failed && !b.failed && (!b.len || memmem(br_buf_str(&a), a.len, b.data, b.len));
+    carry_failure(r, &a);
+    carry_failure(r, &b);
     br_buf_free(&a);
     br_buf_free(&b);
     return yes;
@@ -113,8 +122,13 @@ static void join(struct br_render *r, const struct br_render *part)
     br_render_put(r, br_buf_str(part->out), part->out->len);
     r->full = r->full || part->full;
     r->lookups = part->lookups;
-    r->out->failed = r->out->failed || part->out->failed;
-    r->out->no_memory = r->out->no_memory || part->out->no_memory;
+}
+
+/* The end of what aside began, joined or not. */
+static void leave(struct br_render *r, struct br_buf *buf)
+{
+    carry_failure(r, buf);
+    br_buf_free(buf);
 }
 
 static void put_markup(struct br_render *r, enum br_markup markup, const json_t *string)
@@ -150,13 +164,13 @@ static void put_body(struct br_render *r, enum br_markup markup, const json_t *t
     aside(r, &in_blocks, &block_buf);
     in_blocks.source = json_string_value(text);
     br_render_blocks(&in_blocks, blocks);
-    if (!contains(&block_buf, &text_buf)) {
+    if (!contains(r, &block_buf, &text_buf)) {
         join(r, &in_text);
         br_render_start_line(r);
     }
     join(r, &in_blocks);
-    br_buf_free(&text_buf);
-    br_buf_free(&block_buf);
+    leave(r, &text_buf);
+    leave(r, &block_buf);
 }
 
 /* A line of its own for what the text does not say yet. */
@@ -172,7 +186,7 @@ static void put_unless_said(struct br_render *r, enum br_markup markup, const js
         join(r, &part);
         r->lookups = lookups;
     }
-    br_buf_free(&buf);
+    leave(r, &buf);
 }
 
 /* --- attachments ----------------------------------------------------------------------------- */
@@ -209,7 +223,7 @@ static void put_title(struct br_render *r, const json_t *a)
         join(r, &part);
         br_render_puts(r, ")");
     }
-    br_buf_free(&url);
+    leave(r, &url);
 }
 
 static void put_fields(struct br_render *r, const json_t *fields)
@@ -268,11 +282,11 @@ static void put_comment(struct br_render *r, const json_t *comment)
     struct br_render part;
     aside(r, &part, &buf);
     put_markup(&part, BR_MARKUP_FULL, json_object_get(comment, "comment"));
-    if (buf.len && !contains(r->out, &buf)) {
+    if (buf.len && !contains(r, r->out, &buf)) {
         br_render_start_line(r);
         join(r, &part);
     }
-    br_buf_free(&buf);
+    leave(r, &buf);
 }
 
 static void put_file(struct br_render *r, const json_t *file)
@@ -350,5 +364,5 @@ void br_render_message(const json_t *msg, const struct br_names *names, struct b
     tidy(&text);
     join(&whole, &all);
     *truncated = whole.full;
-    br_buf_free(&text);
+    leave(&whole, &text);
 }

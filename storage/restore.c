@@ -455,8 +455,11 @@ static enum br_rc clear_place(struct restore *x, const char *place, struct br_er
 {
     struct br_io_stat st;
     int lock;
-    if (x->io->stat(x->io->ctx, place, &st) == -ENOENT)
+    int r = x->io->stat(x->io->ctx, place, &st);
+    if (r == -ENOENT)
         return BR_OK;
+    if (r < 0)
+        return br_fail_errno(err, -r, "cannot look at %s", place);
     enum br_rc rc = br_wslock(x->io, place, true, &lock, err);
     if (rc != BR_OK)
         return rc;

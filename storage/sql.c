@@ -336,7 +336,13 @@ static const char rollback_sql[] = "ROLLBACK";
 enum br_rc br_store_ready_to_end(struct br_store *s, struct br_err *err)
 {
     sqlite3_stmt *st;
-    return br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, err);
+    enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, err);
+    if (rc == BR_OK && !sqlite3_get_autocommit(s->db)) { /* the one before could not be ended: SQLite compiles anew when the schema changed */
+        br_store_end_sql(s);
+        if (!sqlite3_get_autocommit(s->db))
+            rc = br_fail_nomem(err);
+    }
+    return rc;
 }
 
 void br_store_end_sql(struct br_store *s)
@@ -344,8 +350,10 @@ void br_store_end_sql(struct br_store *s)
     sqlite3_stmt *st;
     if (sqlite3_get_autocommit(s->db) || br_stmt_cache_get(&s->stmts, s->db, rollback_sql, s->dir, &st, NULL) != BR_OK)
         return;
-    sqlite3_step(st);
-    sqlite3_reset(st);
+    for (int i = 0; i < 2 && !sqlite3_get_autocommit(s->db); i++) { /* it may want memory, and once may be chance */
+        sqlite3_step(st);
+        sqlite3_reset(st);
+    }
 }
 
 void br_store_changed_temporary(struct br_store *s)

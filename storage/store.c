@@ -405,6 +405,8 @@ enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_
     rc = open_named_logs(s, &info, err);
     if (rc == BR_OK)
         rc = check_tails(s, &info, err);
+    if (rc == BR_OK && mode == BR_STORE_WRITE)
+        rc = br_store_check_last_batch(s, &info, err);
     if (rc == BR_OK)
         *out = s;
     else

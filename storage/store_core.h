@@ -78,6 +78,11 @@ BR_MUST_USE enum br_rc br_store_open_logs(struct br_store *s, uint64_t generatio
 struct br_log_identity br_store_log_identity(const struct br_store *s, enum br_log_kind kind, uint64_t generation);
 /* store_read.c: may a graph file be called so? Names from rows are opened and removed only then. */
 bool br_checkpoint_name_ok(const char *file);
+/* store_journal.c: is what was committed last in the logs? BR_E_CORRUPT. For a writer that opens. */
+BR_MUST_USE enum br_rc br_store_check_last_batch(struct br_store *s, const struct br_store_info *info, struct br_err *err);
+/* Rows of the journal that are at odds with each other; deep: and batches that fail their checksums. In a read transaction. */
+BR_MUST_USE enum br_rc br_store_verify_journal(struct br_store *s, const struct br_store_info *info, bool deep, struct br_store_report *report,
+                                               struct br_err *err);
 /* store_read.c: br_store_sweep that says when something stays. */
 BR_MUST_USE enum br_rc br_store_clean(struct br_store *s, struct br_err *err);
 /* wslock.c: the writer's lock; *fd is held until closed. create: make the file. */

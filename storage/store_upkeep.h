@@ -79,6 +79,8 @@ void br_id_list_free(struct br_id_list *l);
 /* Live records, or live slots, whose bytes cannot be read or fail their checksum. */
 BR_MUST_USE enum br_rc br_store_damaged_contents(struct br_store *s, struct br_id_list *out, struct br_err *err);
 BR_MUST_USE enum br_rc br_store_damaged_slots(struct br_store *s, struct br_id_list *out, struct br_err *err);
+/* Trims a journal whose rows are at odds with each other or with what they tell of, where every live record is right. */
+BR_MUST_USE enum br_rc br_store_mend_journal(struct br_store *s, bool *mended, struct br_err *err);
 /* In a transaction: the live record gets these bytes, at a new place in the log. *same: they are what it was made of. */
 BR_MUST_USE enum br_rc br_store_mend_content(struct br_store *s, uint64_t content_id, const void *bytes, size_t len,
                                              bool *same, struct br_err *err);

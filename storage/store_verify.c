@@ -189,6 +189,8 @@ enum br_rc br_store_verify(struct br_store *s, bool deep, struct br_store_report
                 " ON c.workspace_id = s.workspace_id AND c.content_id = s.content_id AND c.dead = 0"
                 " WHERE s.workspace_id = ?1 AND s.seq_killed IS NULL ORDER BY s.slot",
                 verify_slot_row, err));
+    if (!report->corrupt) /* else it is told already, record by record */
+        BR_TRY(br_store_verify_journal(s, &v.info, deep, report, err));
 err:
     br_store_read_end(s);
     return rc;

@@ -497,11 +497,21 @@ static bool was_seen(uint64_t state)
 }
 
 static bool stacks; /* the mode of that name */
+static char point[200];
+
+static __attribute__((noinline)) int call(const struct scenario *s, struct sim_disk *d, struct br_error *e)
+{
+    sim_stacks_below(__builtin_return_address(0));
+    int volatile status = s->run(d, e); /* no tail call: the address must be on the stack */
+    return status;
+}
 
 struct reference {
     uint64_t disk_calls, allocations, archive_calls;
     uint64_t before, after;
 };
+
+static void examine_gone(const struct scenario *s, struct sim_disk *d, const char *when);
 
 static struct reference reference_of(const struct scenario *s)
 {
@@ -514,7 +524,7 @@ static struct reference reference_of(const struct scenario *s)
     archive_counts = s->faults & ARCHIVE;
     if (stacks)
         sim_stacks_record();
-    int status = s->run(d, &e);
+    int status = call(s, d, &e);
     sim_stacks_stop();
     archive_counts = false;
     r.allocations = allocations;
@@ -524,6 +534,12 @@ static struct reference reference_of(const struct scenario *s)
     if (!state_of(d, "home", &r.after, why) || !verifies(d, "home", why))
         fail_msg("%s: the home %s", s->name, why);
     memcpy(right_answers, answers, sizeof answers);
+    snprintf(point, sizeof point, "%s: ", s->name);
+    for (uint64_t i = 0; i < 20 && s->gone; i++) {
+        struct sim_disk *later = sim_disk_cut(d, i, SIM_TORN);
+        examine_gone(s, later, "after a power cut");
+        sim_disk_free(later);
+    }
     sim_disk_free(d);
 
     seen.n = 0;
@@ -565,7 +581,6 @@ static const struct fault FAULTS[] = {
     {"archive: a short read", 0, false, ARCHIVE},
 };
 
-static char point[200];
 static uint64_t points, problems;
 static bool keep_going;
 
@@ -753,7 +768,7 @@ static bool run(const struct scenario *s, const struct reference *r, const struc
     snprintf(point, sizeof point, "%s, %s at %llu: ", s->name, f->name, (unsigned long long)n);
     alarm(POINT_SECONDS);
     arm(f, d, n);
-    int status = s->run(d, &e);
+    int status = call(s, d, &e);
     bool met = disarm(f, d);
     if (s->asks)
         check_answers();

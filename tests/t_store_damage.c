@@ -1,8 +1,11 @@
 /* t_store_damage.c - damage is seen and named; failing disks cost the batch, never what was committed. */
 #include "store_test.h"
 
+#include "store_upkeep.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 
 static char dir[400], dir2[400];
@@ -123,6 +126,99 @@ static void three_messages(void)
     for (unsigned n = 0; n < 3; n++)
         OK(put(s, n, &id, &slot, &err));
     br_store_close(s);
+}
+
+static void change(const char *sql)
+{
+    char path[450];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/metadata.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+static void a_writer_opens(void)
+{
+    struct br_err err = {0};
+    struct br_store *s;
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err));
+    br_store_close(s);
+}
+
+/* A device that forgot a sync: what was acknowledged last is not there. A writer does not build on it; whoever only reads may. */
+static void a_writer_checks_the_last_batch(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    struct br_store *s;
+    struct br_store_report r;
+    three_messages();
+    off_t vectors = 4096 + 2 * 4096, content = 4096 + 2 * 4096; /* a batch begins on a page */
+    a_writer_opens();
+    for (int log = 0; log < 2; log++) {
+        const char *name = log ? "content.1" : "vectors.1";
+        off_t last = log ? content : vectors;
+        flip(name, last + 30);
+        FAILS(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err), BR_E_CORRUPT);
+        verify_into(&r); /* opens for reading */
+        assert_int_equal(r.corrupt, 1);
+        flip(name, last + 30);
+        a_writer_opens();
+        flip(name, last - 4096 + 30); /* an earlier batch: too much to look at all of them */
+        a_writer_opens();
+        verify_into(&r);
+        assert_int_equal(r.corrupt, 1);
+        flip(name, last - 4096 + 30);
+    }
+    flip("vectors.1", vectors + 3 * DIM * 4); /* padding is no live record */
+    a_writer_opens();
+}
+
+/* Of a batch that lost a record only what lives is proven; a row that is wrong about a whole one is seen, and mended. */
+static void the_journal_is_checked(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"UPDATE journal SET first_slot = 0 WHERE seq = 2",
+                                      "UPDATE journal SET n_slots = 1000000 WHERE seq = 2",
+                                      "UPDATE journal SET content_offset = 5 WHERE seq = 3",
+                                      "UPDATE journal SET content_bytes = content_bytes - 8 WHERE seq = 3",
+                                      "UPDATE journal SET vectors_checksum = vectors_checksum + 1 WHERE seq = 2",
+                                      "UPDATE journal SET content_checksum = content_checksum + 1 WHERE seq = 1"};
+    struct br_err err = {0};
+    struct br_store *s;
+    struct br_store_mended logs;
+    struct br_store_report r;
+    bool mended;
+    for (size_t i = 0; i < BR_COUNT(odd); i++) {
+        three_messages();
+        verify_into(&r);
+        assert_int_equal(r.corrupt, 0);
+        change(odd[i]);
+        verify_into(&r);
+        if (r.corrupt != 1 || !strstr(r.first_problem, "journal"))
+            fail_msg("%s: %llu problems, %s", odd[i], (unsigned long long)r.corrupt, r.first_problem);
+        OK(br_store_open_repair(&br_io_posix, dir, &s, &logs, &err));
+        OK(br_store_mend_journal(s, &mended, &err));
+        assert_true(mended);
+        br_store_close(s);
+        verify_into(&r);
+        assert_int_equal(r.corrupt, 0);
+        a_writer_opens();
+        assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    }
+    /* The last batch loses its only record, and its bytes. */
+    three_messages();
+    OK(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, &err));
+    OK(br_store_begin(s, &err));
+    OK(br_store_kill_slot(s, 2 * (4096 / (DIM * 4)), &err));
+    OK(br_store_commit(s, NULL, &err));
+    br_store_close(s);
+    flip("vectors.1", 4096 + 2 * 4096);
+    a_writer_opens();
+    verify_into(&r);
+    assert_int_equal(r.corrupt, 0);
 }
 
 static void torn_tail_is_ignored(void **state)
@@ -421,6 +517,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(torn_tail_is_ignored, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(space_given_back_during_verify_is_no_damage, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(a_writer_checks_the_last_batch, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(the_journal_is_checked, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(flipped_bytes_are_named, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(headers_and_tails_are_checked_at_open, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(full_disk_costs_only_the_batch, setup, remove_tmp),

@@ -117,9 +117,9 @@ static json_t *repair_json(const struct br_repair_report *r)
         json_array_append_new(
             lost, json_pack("{ss ss}", "channel", r->lost[i].channel_id, "ts", format_ts(r->lost[i].ts, ts)));
     }
-    return json_pack("{ss sb s{sb sb sb sb sb sb} s{so so so so so so} s{so so so so} ss? sf}", "workspace",
+    return json_pack("{ss sb s{sb sb sb sb sb sb sb} s{so so so so so so} s{so so so so} ss? sf}", "workspace",
                      r->workspace, "ok", r->ok, "rebuilt", "registry", r->registry, "metadata", r->metadata, "content",
-                     r->content, "vectors", r->vectors, "graph", r->graph, "words", r->words, "restored", "texts",
+                     r->content, "vectors", r->vectors, "graph", r->graph, "words", r->words, "journal", r->journal, "restored", "texts",
                      json_count(r->texts_rendered), "vectors", json_count(r->vectors_embedded), "messages",
                      json_count(r->messages), "users", json_count(r->users), "channels", json_count(r->channels),
                      "deletions", json_count(r->deletions), "lost", "texts", json_count(r->texts_lost), "raw_forms",
@@ -135,7 +135,8 @@ static void repair_text(const struct cli *cli, const struct br_repair_report *r)
         bool was;
         const char *text;
     } made[] = {{r->registry, "registry.db"}, {r->metadata, "metadata.db"}, {r->content, "the content log"},
-                {r->vectors, "the vectors"},  {r->graph, "the graph"},      {r->words, "the keyword index"}};
+                {r->vectors, "the vectors"},  {r->graph, "the graph"},      {r->words, "the keyword index"},
+                {r->journal, "the journal"}};
     const char *separator = "Mended: ";
     for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
         if (made[i].was) {

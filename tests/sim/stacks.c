@@ -18,6 +18,7 @@ static struct table {
 } tables[SIM_CALL_KINDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic enum { OFF, RECORD, MARK } mode;
+static void *_Atomic outermost;
 
 /* Its own frame and its caller's are the same for all calls of a kind. */
 static uint64_t stack_here(void)
@@ -25,8 +26,10 @@ static uint64_t stack_here(void)
     void *frames[FRAMES];
     bool before = sim_allocating;
     sim_allocating = true;
-    int n = backtrace(frames, FRAMES);
+    int all = backtrace(frames, FRAMES), n = 0;
     sim_allocating = before;
+    while (n < all && frames[n] != outermost)
+        n++;
     return XXH3_64bits(frames, (size_t)n * sizeof *frames);
 }
 
@@ -63,6 +66,11 @@ void sim_stacks_call(enum sim_call_kind kind, uint64_t n, bool fails)
     else if (*slot_of(t, hash))
         t->items[*slot_of(t, hash) - 1].failed = true;
     pthread_mutex_unlock(&lock);
+}
+
+void sim_stacks_below(void *caller)
+{
+    outermost = caller;
 }
 
 void sim_stacks_record(void)

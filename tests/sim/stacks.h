@@ -18,6 +18,9 @@ struct sim_stack {
     bool failed;          /* a fault was met there */
 };
 
+/* What is run is called by who returns to this address: its frame and those above are no part of a stack, so that the recorded run and those that
+ * fail may be called from different places. */
+void sim_stacks_below(void *caller);
 /* Forgets all stacks and begins to record. At first it loads the unwinder, which allocates. */
 void sim_stacks_record(void);
 /* Ends that. From now on the stacks that faults meet are marked. */
