@@ -266,6 +266,7 @@ void br_store_rollback(struct br_store *s)
     if (!s->txn.open)
         return;
     br_store_end_sql(s);
+    br_text_slots_cut(&s->texts, s->txn.vector_tail);
     forget_batch(s);
     /* A dry run may have grown the logs by a lot. Not after an unknown outcome: the bytes may be committed ones. */
     if (s->poisoned || !s->fenced)

@@ -5,11 +5,12 @@
 #include "content_log.h"
 #include "sql.h"
 #include "store_int.h"
+#include "text_slots.h"
 #include "vector_log.h"
 
 #define BR_PATH_MAX 4096
 #define BR_STORE_APPLICATION_ID 0x42726431 /* "Brd1" */
-#define BR_STORE_USER_VERSION 3 /* of the schema; see store_migrate.c */
+#define BR_STORE_USER_VERSION 4 /* of the schema; see store_migrate.c */
 #define BR_STORE_USER_VERSION_MAX 1000 /* no version from a file is believed past it: that is damage, for repair */
 #define BR_REGISTRY_APPLICATION_ID 0x42725231 /* "BrR1" */
 
@@ -53,6 +54,7 @@ struct br_store {
     unsigned read_depth;
     struct br_txn txn;
     struct br_wal wal;
+    struct br_text_slots texts;
 };
 
 /* Whatever transaction or snapshot is open on the connection ends, undone. Made ready before one begins: ending must not need memory. */
