@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 
+#include <pthread.h>
 #include <sys/types.h>
 
 struct br_io_stat {
@@ -57,8 +58,24 @@ extern const struct br_io br_io_posix;
 /* The whole range or an error; a read past the end of file is -EIO. 0 or negative errno. */
 BR_MUST_USE int br_io_pread_full(const struct br_io *io, int fd, void *buf, size_t n, int64_t offset);
 BR_MUST_USE int br_io_pwrite_full(const struct br_io *io, int fd, const void *buf, size_t n, int64_t offset);
-/* Syncs two files, at the same time where the table allows it. Returns when both are done, whether or not one failed; result: of
- * each, 0 or a negative errno. */
-void br_io_sync_two(const struct br_io *io, const int fd[2], const char *const what[2], int result[2]);
+
+/* Syncs of one or two files, under way while the caller does something else. */
+struct br_io_syncs {
+    const struct br_io *io;
+    struct br_io_sync {
+        const struct br_io *io;
+        int fd;
+        const char *what;
+        int result;
+    } files[2];
+    unsigned n;
+    bool on_thread;
+    pthread_t thread;
+};
+/* Starts the syncs of n files (at most 2), at the same time where the table allows it. y stays where it is until br_io_sync_wait; so do the
+ * descriptors, and nothing is written to the files meanwhile. Where no thread can be had, the syncs happen in br_io_sync_wait. */
+void br_io_sync_start(struct br_io_syncs *y, const struct br_io *io, unsigned n, const int fd[], const char *const what[]);
+/* Returns when all are done, whether or not one failed; result: of each, 0 or a negative errno. To be called once for each start. */
+void br_io_sync_wait(struct br_io_syncs *y, int result[]);
 
 #endif
