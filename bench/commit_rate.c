@@ -1,8 +1,8 @@
 /* commit_rate.c - batches committed a second, beside the least that two durable files cost on the same disk.
  *
- *   bench_commit_rate DIR [ROUNDS [SECONDS]]
+ *   bench_commit_rate DIR [ROUNDS [SECONDS [DOCUMENTS...]]]
  *
- * For batches of 1, 16 and 256 documents (a text of about 200 bytes and a vector of 384 dimensions each): the store begins, adds and commits
+ * For batches of 1, 16, 64 and 256 documents, or those asked for (a text of about 200 bytes and a vector of 384 dimensions each): the store begins, adds and commits
  * them, and a bare loop appends as many bytes to two files and calls fdatasync on one, then on the other. Both work in DIR, which has to be on
  * the disk in question (not on a tmpfs), and take turns, one batch each, for SECONDS (2) in each of ROUNDS (15) rounds. A round gives one ratio
  * of batches a second, store to bare loop. Printed are median, least and most of the rounds, and the ratio of all batches. The target: 90 %.
@@ -21,6 +21,7 @@
 
 #define DIM 384
 #define TEXT 200
+#define BATCH_MAX 256
 #define ROUNDS_MAX 1000
 
 static void die(const char *what, const char *why)
@@ -43,13 +44,13 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static char text[256][TEXT];
-static float vectors[256][DIM];
+static char text[BATCH_MAX][TEXT];
+static float vectors[BATCH_MAX][DIM];
 
 static void make_documents(void)
 {
     uint64_t x = 1;
-    for (int i = 0; i < 256; i++) {
+    for (int i = 0; i < BATCH_MAX; i++) {
         double length = 0;
         for (int j = 0; j < DIM; j++) {
             x = x * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -186,12 +187,12 @@ static void compare(struct br_store *s, const char *dir, size_t batch, size_t ro
 
 int main(int argc, char **argv)
 {
-    static const size_t batches[] = {1, 16, 256};
+    static const char *const usual[] = {"1", "16", "64", "256"};
     char dir[3000], command[4096];
     struct br_store *s;
     struct br_store_spec spec = {.workspace_id = "T0BENCH", .model_id = "none", .dim = DIM};
-    if (argc < 2 || argc > 4)
-        die("usage: bench_commit_rate DIR [ROUNDS [SECONDS]]", NULL);
+    if (argc < 2)
+        die("usage: bench_commit_rate DIR [ROUNDS [SECONDS [DOCUMENTS...]]]", NULL);
     size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 15;
     double seconds = argc > 3 ? strtod(argv[3], NULL) : 2;
     if (rounds < 1 || rounds > ROUNDS_MAX || !(seconds > 0) || strchr(argv[1], '\''))
@@ -199,8 +200,14 @@ int main(int argc, char **argv)
     snprintf(dir, sizeof dir, "%s/commit_rate.%d", argv[1], (int)getpid());
     make_documents();
     MUST(br_store_create(&br_io_posix, dir, &spec, &s, err));
-    for (size_t i = 0; i < BR_COUNT(batches); i++)
-        compare(s, dir, batches[i], rounds, seconds);
+    const char *const *batches = argc > 4 ? (const char *const *)argv + 4 : usual;
+    size_t n_batches = argc > 4 ? (size_t)argc - 4 : BR_COUNT(usual);
+    for (size_t i = 0; i < n_batches; i++) {
+        size_t batch = strtoul(batches[i], NULL, 10);
+        if (batch < 1 || batch > BATCH_MAX)
+            die("a batch has 1 to 256 documents, not", batches[i]);
+        compare(s, dir, batch, rounds, seconds);
+    }
     br_store_close(s);
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     return system(command) == 0 ? 0 : 1;

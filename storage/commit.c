@@ -2,14 +2,17 @@
  *
  * Order, and nothing may change it:
  *   1  space reserved in both logs        a full disk shows here
- *   2  content and vectors written past their tails
- *   3  both logs synced (together)        a failure of either is final: poison
- *   4  journal row and tails into the open SQLite transaction
- *   5  COMMIT                             this is the acknowledgement
- * A batch is valid when step 5 happened. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition; so do the zeros that
- * are written ahead of later batches (br_log_zero_ahead; for the WAL br_store_wal_ahead), to make their syncs cheaper.
+ *   2  content and vectors written past their tails; of a large batch, vectors as they come
+ *   3  the syncs of both logs started     together, on threads; nothing is written to the logs from here to step 5
+ *   4  meanwhile, into the open SQLite transaction: new rows (new_rows.c), journal row and tails; its pages into the WAL
+ *   5  both syncs awaited                 a failure of either is final: poison
+ *   6  COMMIT                             this is the acknowledgement
+ * A batch is valid when step 6 happened. Step 4 may go on beside step 3 because nothing of it counts before COMMIT: pages of an open transaction
+ * come to lie in the WAL, as they do when SQLite's cache overflows, but no frame of them is marked as a commit. COMMIT adds the one that is,
+ * and syncs; it is not begun before step 5 has ended. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition; so do the
+ * zeros that are written ahead of later batches (br_log_zero_ahead; for the WAL br_store_wal_ahead), to make their syncs cheaper.
  *
- * The fence: a writer killed inside step 5 (or refused by a full disk, or cut off from power) may leave frames of its transaction in the
+ * The fence: a writer killed inside steps 4 to 6 (or refused by a full disk, or cut off from power) may leave frames of its transaction in the
  * WAL without having published them. They are invisible, yet frames written over their beginning could make a valid chain of them again: even
  * a torn one can, whose sectors equal theirs. By then their log ranges may hold other bytes. So before a writing handle's first transaction
  * the WAL is cut behind its last valid frame, and synced. Readers are not disturbed: they never look behind that frame. */
@@ -116,6 +119,7 @@ enum br_rc br_store_begin(struct br_store *s, struct br_err *err)
     BR_TRY(br_store_state(s, &info, &next_id, err));
     s->txn = (struct br_txn){.open = true,
                              .seq = info.last_seq + 1,
+                             .first_content_id = next_id,
                              .next_content_id = next_id,
                              .vector_tail = info.vector_tail,
                              .content_tail = info.content_tail,
@@ -135,23 +139,12 @@ err:
 enum br_rc br_store_add_content(struct br_store *s, const void *bytes, size_t len, uint64_t *content_id,
                                 struct br_err *err)
 {
-    sqlite3_stmt *st;
     enum br_rc rc = writing(s, err);
     if (rc != BR_OK)
         return rc;
     struct br_content_ref ref = {.id = s->txn.next_content_id};
     BR_TRY(br_content_log_append(&s->content, bytes, len, &ref, err));
-    BR_TRY(br_store_stmt(s,
-                         "INSERT INTO content(workspace_id, content_id, offset, length, hash)"
-                         " VALUES(?1, ?2, ?3, ?4, ?5)",
-                         &st, err));
-    sqlite3_bind_int64(st, 2, (int64_t)ref.id);
-    sqlite3_bind_int64(st, 3, (int64_t)ref.offset);
-    sqlite3_bind_int64(st, 4, (int64_t)ref.length);
-    sqlite3_bind_blob(st, 5, ref.hash, 16, SQLITE_STATIC);
-    rc = br_store_step_done(s, st, "cannot add content to", err);
-    sqlite3_clear_bindings(st); /* ref goes */
-    BR_TRY(rc);
+    BR_TRY(br_new_content(s, &ref, err));
     s->txn.next_content_id++;
     s->txn.n_contents++;
     *content_id = ref.id;
@@ -162,22 +155,15 @@ err:
 enum br_rc br_store_add_slot(struct br_store *s, uint64_t content_id, const float *vector, uint64_t *slot,
                              struct br_err *err)
 {
-    sqlite3_stmt *st;
-    uint64_t new_slot, checksum;
+    struct br_new_slot row = {.content_id = content_id};
     enum br_rc rc = writing(s, err);
     if (rc != BR_OK)
         return rc;
-    BR_TRY(br_vector_log_append(&s->vectors, vector, &new_slot, &checksum, err));
-    BR_TRY(br_store_stmt(s,
-                         "INSERT INTO slots(workspace_id, slot, content_id, vector_checksum, seq_added)"
-                         " VALUES(?1, ?2, ?3, ?4, ?5)",
-                         &st, err));
-    sqlite3_bind_int64(st, 2, (int64_t)new_slot);
-    sqlite3_bind_int64(st, 3, (int64_t)content_id);
-    sqlite3_bind_int64(st, 4, (int64_t)checksum);
-    sqlite3_bind_int64(st, 5, (int64_t)s->txn.seq);
-    BR_TRY(br_store_step_done(s, st, "cannot add a slot to", err));
-    *slot = new_slot;
+    BR_TRY(br_vector_log_append(&s->vectors, vector, &row.slot, &row.checksum, err));
+    BR_TRY(br_new_slot(s, &row, err));
+    if (content_id < s->txn.first_content_id || content_id >= s->txn.next_content_id)
+        BR_TRY(br_new_rows_write(s, err)); /* it may not exist: the caller is told now */
+    *slot = row.slot;
 err:
     return put_done(s, rc);
 }
@@ -258,7 +244,8 @@ static void forget_batch(struct br_store *s)
 {
     s->txn.open = s->txn.failed = s->txn.erasing = false;
     br_content_log_begin(&s->content, s->txn.content_tail); /* only to empty it */
-    s->vectors.n = 0;
+    s->vectors.n = s->vectors.written = 0;
+    s->new_rows.n_contents = s->new_rows.n_slots = 0;
 }
 
 void br_store_rollback(struct br_store *s)
@@ -266,6 +253,7 @@ void br_store_rollback(struct br_store *s)
     if (!s->txn.open)
         return;
     br_store_end_sql(s);
+    br_text_slots_cut(&s->texts, s->txn.vector_tail);
     forget_batch(s);
     /* A dry run may have grown the logs by a lot. Not after an unknown outcome: the bytes may be committed ones. */
     if (s->poisoned || !s->fenced)
@@ -287,21 +275,6 @@ static enum br_rc write_logs(struct br_store *s, struct br_err *err)
     if (v->n > 0)
         BR_TRY(br_log_zero_ahead(&s->vectors.log, br_vector_log_offset(v, v->first), br_vector_log_offset(v, v->first + v->n), err));
 err:
-    return rc;
-}
-
-static enum br_rc sync_logs(struct br_store *s, struct br_err *err)
-{
-    enum br_rc rc = BR_OK;
-    if (s->txn.n_contents > 0 && s->vectors.n > 0)
-        BR_TRY(br_log_sync_two(&s->content.log, &s->vectors.log, err));
-    else if (s->txn.n_contents > 0)
-        BR_TRY(br_log_sync(&s->content.log, "content", err));
-    else if (s->vectors.n > 0)
-        BR_TRY(br_log_sync(&s->vectors.log, "vectors", err));
-    return BR_OK;
-err:
-    s->poisoned = true; /* the kernel may have dropped the pages and called them clean: asking again proves nothing */
     return rc;
 }
 
@@ -335,6 +308,33 @@ err:
     return rc;
 }
 
+/* Whatever of the transaction can be done before the logs are durable: all but COMMIT. */
+static enum br_rc write_rows(struct br_store *s, struct br_err *err)
+{
+    enum br_rc rc;
+    BR_TRY(br_new_rows_write(s, err));
+    BR_TRY(write_journal(s, err));
+    br_store_wal_ahead(s);
+    sqlite3_db_cacheflush(s->db); /* what goes wrong here COMMIT meets again */
+err:
+    return rc;
+}
+
+/* Steps 3 to 5. */
+static enum br_rc sync_logs(struct br_store *s, struct br_err *err)
+{
+    struct br_log_syncs syncs;
+    struct br_err why = {0};
+    br_log_sync_start(&syncs, s->txn.n_contents > 0 ? &s->content.log : NULL, s->vectors.n > 0 ? &s->vectors.log : NULL);
+    enum br_rc rows = write_rows(s, &why);
+    enum br_rc rc = br_log_sync_wait(&syncs, err);
+    if (rc != BR_OK)
+        s->poisoned = true; /* the kernel may have dropped the pages and called them clean: asking again proves nothing */
+    else if (rows != BR_OK && err && err->rc == BR_OK)
+        *err = why;
+    return rc != BR_OK ? rc : rows;
+}
+
 /* COMMIT, and what its failure means. */
 static enum br_rc acknowledge(struct br_store *s, struct br_err *err)
 {
@@ -359,8 +359,6 @@ enum br_rc br_store_commit(struct br_store *s, uint64_t *seq, struct br_err *err
     if (changed) {
         BR_TRY(write_logs(s, err));
         BR_TRY(sync_logs(s, err));
-        BR_TRY(write_journal(s, err));
-        br_store_wal_ahead(s);
     } else if (sqlite3_total_changes(s->db) != s->txn.rows_changed) {
         BR_TRY(run(s, "UPDATE store SET commits = commits + 1", "cannot write to", err));
     }

@@ -220,6 +220,13 @@ enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_
     return r < 0 ? br_fail_errno(err, -r, "cannot write %s", log->path) : BR_OK;
 }
 
+/* An error here may not be told again by the sync: the batch must fail. */
+enum br_rc br_log_write_out(struct br_log *log, struct br_err *err)
+{
+    int r = log->io->write_out ? log->io->write_out(log->io->ctx, log->fd, false) : 0;
+    return r < 0 ? br_fail_errno(err, -r, "cannot write %s", log->path) : BR_OK;
+}
+
 /* File systems mark reserved space as unwritten; to clear the mark a sync has to wait for their journal, and two that do so wait for each
  * other. */
 enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err)
@@ -249,20 +256,31 @@ enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err)
     return BR_OK;
 }
 
-enum br_rc br_log_sync_two(struct br_log *content, struct br_log *vectors, struct br_err *err)
+void br_log_sync_start(struct br_log_syncs *y, struct br_log *content, struct br_log *vectors)
 {
     struct br_log *const logs[] = {content, vectors};
-    static const char *const what[] = {"content", "vectors"};
-    const int fd[] = {content->fd, vectors->fd};
+    static const char *const names[] = {"content", "vectors"};
+    const char *what[2];
+    int fd[2];
+    y->n = 0;
+    for (int i = 0; i < 2; i++)
+        if (logs[i] && logs[i]->dirty) {
+            fd[y->n] = logs[i]->fd;
+            what[y->n] = names[i];
+            y->logs[y->n++] = logs[i];
+        }
+    br_io_sync_start(&y->io, y->n > 0 ? y->logs[0]->io : NULL, y->n, fd, what);
+}
+
+enum br_rc br_log_sync_wait(struct br_log_syncs *y, struct br_err *err)
+{
     enum br_rc rc = BR_OK;
     int r[2];
-    if (!content->dirty || !vectors->dirty)
-        return content->dirty ? br_log_sync(content, what[0], err) : br_log_sync(vectors, what[1], err);
-    br_io_sync_two(content->io, fd, what, r);
-    for (int i = 0; i < 2; i++) {
-        logs[i]->dirty = r[i] < 0;
+    br_io_sync_wait(&y->io, r);
+    for (unsigned i = 0; i < y->n; i++) {
+        y->logs[i]->dirty = r[i] < 0;
         if (r[i] < 0)
-            rc = br_fail_errno(err, -r[i], "cannot sync %s", logs[i]->path);
+            rc = br_fail_errno(err, -r[i], "cannot sync %s", y->logs[i]->path);
     }
     return rc;
 }

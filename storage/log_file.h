@@ -47,13 +47,23 @@ void br_log_close(struct br_log *log);
 BR_MUST_USE enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err);
 BR_MUST_USE enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_t offset,
                                     struct br_err *err);
+/* Lets the disk begin with what was written; nothing is durable by that. */
+BR_MUST_USE enum br_rc br_log_write_out(struct br_log *log, struct br_err *err);
 /* [start, end) is a batch just written. Now and then writes zeros behind it, into space that is reserved: as much as this handle wrote
  * before, and up to 8 MiB at a time. The batches that come to lie there need no metadata of the file system to change when they are synced. */
 BR_MUST_USE enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err);
 /* Nothing to do when nothing was written. A failure is final: the caller poisons its handle. */
 BR_MUST_USE enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err);
-/* The same for both, at the same time where the disk can; a failure of either is a failure. */
-BR_MUST_USE enum br_rc br_log_sync_two(struct br_log *content, struct br_log *vectors, struct br_err *err);
+/* The same for two logs, at the same time where the disk can, while the caller does something else. */
+struct br_log_syncs {
+    struct br_log *logs[2];
+    unsigned n;
+    struct br_io_syncs io;
+};
+/* Either may be NULL. Nothing is written to them until br_log_sync_wait, which must follow. */
+void br_log_sync_start(struct br_log_syncs *y, struct br_log *content, struct br_log *vectors);
+/* A failure of either is a failure. */
+BR_MUST_USE enum br_rc br_log_sync_wait(struct br_log_syncs *y, struct br_err *err);
 /* Gives back space past `size`; best effort. */
 void br_log_shrink(struct br_log *log, uint64_t size);
 /* Is [offset, offset + n) inside the file? Looks again when the file was shorter before. */

@@ -24,11 +24,8 @@ enum br_rc br_slack_consistency(struct br_store *s, uint64_t slot_end, struct br
          " + (SELECT count(*) FROM passages INDEXED BY passages_without_vector WHERE workspace_id = ?1 AND slot IS "
          "NULL)",
          &c->vectors_missing},
-        {"SELECT count(*) FROM content INDEXED BY content_by_hash WHERE workspace_id = ?1 AND dead = 0",
-         &c->content_live},
-        {"SELECT (SELECT count(*) FROM content WHERE workspace_id = ?1)"
-         " - (SELECT count(*) FROM content INDEXED BY content_by_hash WHERE workspace_id = ?1 AND dead = 0)",
-         &c->content_dead},
+        {"SELECT count(*) FROM content WHERE workspace_id = ?1 AND dead = 0", &c->content_live},
+        {"SELECT count(*) FROM content WHERE workspace_id = ?1 AND dead <> 0", &c->content_dead},
         {"SELECT (SELECT count(content_id) + count(raw_id) FROM message_metadata WHERE workspace_id = ?1)"
          " + (SELECT count(*) FROM passages WHERE workspace_id = ?1)",
          &c->content_named},

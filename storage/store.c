@@ -69,6 +69,8 @@ void br_store_close(struct br_store *s)
     if (s->txn.open)
         br_store_rollback(s);
     br_stmt_cache_free(&s->stmts);
+    br_text_slots_free(&s->texts);
+    free(s->new_rows.room);
     sqlite3_close(s->db);
     if (s->logs_open) {
         br_content_log_close(&s->content);
@@ -103,6 +105,7 @@ enum br_rc br_store_open_logs(struct br_store *s, uint64_t generation, struct br
         br_content_log_close(&s->content);
         br_vector_log_close(&s->vectors);
     }
+    br_text_slots_free(&s->texts); /* another generation has other slots */
     s->content = content;
     s->vectors = vectors;
     s->generation = generation;

@@ -67,8 +67,9 @@ BR_MUST_USE enum br_rc br_store_add_slot(struct br_store *s, uint64_t content_id
                                          struct br_err *err);
 BR_MUST_USE enum br_rc br_store_kill_slot(struct br_store *s, uint64_t slot, struct br_err *err);       /* tombstone */
 BR_MUST_USE enum br_rc br_store_kill_content(struct br_store *s, uint64_t content_id, struct br_err *err);
-/* Syncs both logs (at the same time, one on a thread that ends before this returns), then journal row + tails, then COMMIT. On BR_OK the batch survives power loss. On failure nothing of it
- * exists and the transaction is over. *seq: the journal row, or the last one when no slot or content changed. */
+/* Syncs both logs, on threads that end before this returns, and meanwhile writes what is left of the transaction; then COMMIT. On BR_OK the
+ * batch survives power loss. On failure nothing of it exists and the transaction is over. *seq: the journal row, or the last one when no slot
+ * or content changed. */
 BR_MUST_USE enum br_rc br_store_commit(struct br_store *s, uint64_t *seq, struct br_err *err);
 void br_store_rollback(struct br_store *s);
 
@@ -83,7 +84,8 @@ void br_store_read_end(struct br_store *s);
 BR_MUST_USE enum br_rc br_store_content(struct br_store *s, uint64_t content_id, struct br_buf *out, struct br_err *err);
 /* The vector log mapped up to the committed tail; valid until the next call or close. */
 BR_MUST_USE enum br_rc br_store_rows(struct br_store *s, struct br_rows *rows, struct br_err *err);
-/* The vector of a live slot whose content has exactly these bytes. */
+/* The vector of a live slot whose content has exactly these bytes. Not found may also mean not found yet (text_slots.c): the vector is then
+ * made once more. */
 BR_MUST_USE enum br_rc br_store_vector_of_text(struct br_store *s, const void *bytes, size_t len, float *vector, bool *found,
                                                struct br_err *err);
 /* Slots that came or went in journal rows (after_seq, last_seq], adds in increasing slot order, then kills. */

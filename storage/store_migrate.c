@@ -42,7 +42,13 @@ static const char *const to_3[] = {
     NULL,
 };
 
-static const struct step steps[] = {{.sql = to_2}, {.sql = to_3}};
+/* 3 -> 4: equal texts are looked for in memory (text_slots.c). */
+static const char *const to_4[] = {
+    "DROP INDEX content_by_hash",
+    NULL,
+};
+
+static const struct step steps[] = {{.sql = to_2}, {.sql = to_3}, {.sql = to_4}};
 _Static_assert(BR_COUNT(steps) == BR_STORE_USER_VERSION - 1, "one step a version");
 
 static enum br_rc run_step(sqlite3 *db, const struct step *step, const char *path, struct br_err *err)

@@ -163,31 +163,30 @@ static enum br_rc vector_of_text(struct br_store *s, const void *bytes, size_t l
 {
     sqlite3_stmt *st;
     uint8_t hash[16];
-    int r = SQLITE_DONE;
+    uint64_t slot;
+    bool candidate;
     enum br_rc rc;
     *found = false;
     br_content_hash(bytes, len, hash);
-    /* The indexes are named because a planner without statistics would rather walk every slot. */
+    BR_TRY(br_text_slots_find(s, hash, &slot, &candidate, err));
+    if (!candidate)
+        return BR_OK;
     BR_TRY(br_store_stmt(s,
-                         "SELECT c.content_id, c.offset, c.length, c.hash, s.slot, s.vector_checksum"
-                         " FROM content AS c INDEXED BY content_by_hash"
-                         " CROSS JOIN slots AS s INDEXED BY slots_by_content USING(workspace_id, content_id)"
-                         " WHERE c.workspace_id = ?1 AND c.hash = ?2 AND c.dead = 0 AND s.seq_killed IS NULL",
+                         "SELECT c.content_id, c.offset, c.length, c.hash, s.vector_checksum"
+                         " FROM slots AS s CROSS JOIN content AS c USING(workspace_id, content_id)"
+                         " WHERE s.workspace_id = ?1 AND s.slot = ?2 AND s.seq_killed IS NULL AND c.dead = 0",
                          &st, err));
-    sqlite3_bind_blob(st, 2, hash, 16, SQLITE_STATIC);
-    while (!*found && (r = sqlite3_step(st)) == SQLITE_ROW) {
+    sqlite3_bind_int64(st, 2, (int64_t)slot);
+    int r = sqlite3_step(st);
+    if (r == SQLITE_ROW) {
         struct br_content_ref ref = {.id = (uint64_t)sqlite3_column_int64(st, 0)};
         rc = br_content_ref_of(s, st, 1, &ref, err);
-        if (rc == BR_OK && same_text(s, &ref, bytes, len))
-            rc = br_vector_log_read(&s->vectors, (uint64_t)sqlite3_column_int64(st, 4),
-                                    (uint64_t)sqlite3_column_int64(st, 5), vector, found, err);
-        if (rc != BR_OK)
-            break;
-    }
-    if (rc == BR_OK && !*found && r != SQLITE_DONE)
+        if (rc == BR_OK && memcmp(ref.hash, hash, 16) == 0 && same_text(s, &ref, bytes, len))
+            rc = br_vector_log_read(&s->vectors, slot, (uint64_t)sqlite3_column_int64(st, 4), vector, found, err);
+    } else if (r != SQLITE_DONE) {
         rc = br_store_sql_fail(s, err, "cannot read");
+    }
     sqlite3_reset(st);
-    sqlite3_clear_bindings(st); /* hash goes */
 err:
     return rc;
 }

@@ -51,7 +51,6 @@ const char *const br_core_schema[] = {
     " dead INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY(workspace_id, content_id)"
     ") STRICT, WITHOUT ROWID",
-    "CREATE INDEX content_by_hash ON content(workspace_id, hash) WHERE dead = 0",
 
     /* seq_killed is NULL while the slot lives. */
     "CREATE TABLE slots("

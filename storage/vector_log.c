@@ -17,6 +17,8 @@
 
 #include <xxhash.h>
 
+#define EARLY_BYTES (128u << 10)
+
 _Static_assert(sizeof(float) == 4, "rows are float32");
 
 static uint64_t gcd(uint64_t a, uint64_t b)
@@ -67,7 +69,7 @@ void br_vector_log_begin(struct br_vector_log *v, uint64_t tail)
 {
     uint64_t align = alignment(v);
     v->first = (tail + align - 1) / align * align;
-    v->n = 0;
+    v->n = v->written = 0;
 }
 
 uint64_t br_vector_log_offset(const struct br_vector_log *v, uint64_t slot)
@@ -88,6 +90,28 @@ static enum br_rc make_room(struct br_vector_log *v, size_t rows, struct br_err 
     return BR_OK;
 }
 
+/* Rows [written, end), where end is a multiple of the alignment. */
+static enum br_rc write_rows(struct br_vector_log *v, size_t end, struct br_err *err)
+{
+    enum br_rc rc;
+    BR_TRY(br_log_reserve(&v->log, br_vector_log_offset(v, v->first + end), err));
+    BR_TRY(br_log_write(&v->log, v->rows + v->written * v->dim, (end - v->written) * v->stride,
+                        br_vector_log_offset(v, v->first + v->written), err));
+    v->written = end;
+err:
+    return rc;
+}
+
+/* The disk works on what there is of a large batch while SQLite works on the rest; a sync then has less to wait for. */
+static enum br_rc write_early(struct br_vector_log *v, struct br_err *err)
+{
+    size_t align = (size_t)alignment(v), end = v->n / align * align;
+    if ((end - v->written) * v->stride < EARLY_BYTES)
+        return BR_OK;
+    enum br_rc rc = write_rows(v, end, err);
+    return rc == BR_OK ? br_log_write_out(&v->log, err) : rc;
+}
+
 enum br_rc br_vector_log_append(struct br_vector_log *v, const float *vector, uint64_t *slot, uint64_t *checksum,
                                 struct br_err *err)
 {
@@ -100,7 +124,7 @@ enum br_rc br_vector_log_append(struct br_vector_log *v, const float *vector, ui
     memcpy(v->rows + v->n * v->dim, vector, v->stride);
     *slot = v->first + v->n++;
     *checksum = br_vector_checksum(vector, v->dim);
-    return BR_OK;
+    return write_early(v, err);
 }
 
 enum br_rc br_vector_log_flush(struct br_vector_log *v, struct br_err *err)
@@ -111,8 +135,7 @@ enum br_rc br_vector_log_flush(struct br_vector_log *v, struct br_err *err)
     enum br_rc rc;
     BR_TRY(make_room(v, padded, err));
     memset(v->rows + v->n * v->dim, 0, (padded - v->n) * v->stride);
-    BR_TRY(br_log_reserve(&v->log, br_vector_log_offset(v, v->first + padded), err));
-    BR_TRY(br_log_write(&v->log, v->rows, padded * v->stride, br_vector_log_offset(v, v->first), err));
+    BR_TRY(write_rows(v, padded, err));
 err:
     return rc;
 }

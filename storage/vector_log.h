@@ -11,9 +11,9 @@ struct br_vector_log {
     struct br_log log;
     uint32_t dim;
     size_t stride; /* bytes */
-    /* The open batch, in memory until flush: rows first .. first + n - 1. */
+    /* The open batch, in memory until the next: rows first .. first + n - 1, of which the first `written` are in the file too. */
     uint64_t first;
-    size_t n, alloc; /* rows */
+    size_t n, written, alloc; /* rows */
     float *rows;
     void *map; /* of the file's first map_bytes; NULL none */
     size_t map_bytes;
@@ -24,6 +24,7 @@ BR_MUST_USE enum br_rc br_vector_log_open(struct br_vector_log *v, const struct 
 void br_vector_log_close(struct br_vector_log *v);
 /* Starts a batch on the first slot at or after tail that lies on a page boundary. */
 void br_vector_log_begin(struct br_vector_log *v, uint64_t tail);
+/* Now and then also writes what has gathered, and lets the disk begin with it. */
 BR_MUST_USE enum br_rc br_vector_log_append(struct br_vector_log *v, const float *vector, uint64_t *slot,
                                             uint64_t *checksum, struct br_err *err);
 BR_MUST_USE enum br_rc br_vector_log_flush(struct br_vector_log *v, struct br_err *err);

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 
+#include <pthread.h>
 #include <sys/types.h>
 
 struct br_io_stat {
@@ -60,8 +61,24 @@ BR_MUST_USE int br_io_pwrite_full(const struct br_io *io, int fd, const void *bu
 /* Removes a directory of files, one level, and as much of it as can be: 1 when it is gone, 0 when there
  * was none, else the first error. That it is gone is durable once the directory above is synced. */
 int br_io_remove_dir(const struct br_io *io, const char *dir);
-/* Syncs two files, at the same time where the table allows it. Returns when both are done, whether or not one failed; result: of
- * each, 0 or a negative errno. */
-void br_io_sync_two(const struct br_io *io, const int fd[2], const char *const what[2], int result[2]);
+
+/* Syncs of one or two files, under way while the caller does something else. */
+struct br_io_syncs {
+    const struct br_io *io;
+    struct br_io_sync {
+        const struct br_io *io;
+        int fd;
+        const char *what;
+        int result;
+    } files[2];
+    unsigned n;
+    bool on_thread;
+    pthread_t thread;
+};
+/* Starts the syncs of n files (at most 2), at the same time where the table allows it. y stays where it is until br_io_sync_wait; so do the
+ * descriptors, and nothing is written to the files meanwhile. Where no thread can be had, the syncs happen in br_io_sync_wait. */
+void br_io_sync_start(struct br_io_syncs *y, const struct br_io *io, unsigned n, const int fd[], const char *const what[]);
+/* Returns when all are done, whether or not one failed; result: of each, 0 or a negative errno. To be called once for each start. */
+void br_io_sync_wait(struct br_io_syncs *y, int result[]);
 
 #endif
