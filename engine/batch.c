@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "postings.h"
 #include "render.h"
 
 #define GROUP 16
@@ -107,6 +108,16 @@ static void embed_group(struct br_workspace *ws, const char *const *queries, siz
     }
 }
 
+/* A helper keeps as much as the caller's handle, and shares with it what both ask of the keyword index. */
+static void join(struct br_workspace *helper, const struct batch *b)
+{
+    br_cache_set_limit(helper->cache, b->cache_limit);
+    if (helper->words == b->ws->words)
+        return;
+    br_word_memory_release(helper->words);
+    helper->words = br_word_memory_share(b->ws->words);
+}
+
 static void *work(void *arg)
 {
     const struct worker *w = arg;
@@ -116,7 +127,7 @@ static void *work(void *arg)
     if (!*w->ws && br_workspace_open(b->ws->home, b->ws->id, w->ws, &unopened) != 0)
         return NULL; /* the others do its work */
     if (*w->ws != b->ws)
-        br_cache_set_limit((*w->ws)->cache, b->cache_limit);
+        join(*w->ws, b);
     while ((n = take_group(b, &from)) > 0) {
         embed_group(*w->ws, b->queries + from, n, b->options);
         for (size_t i = from; i < from + n; i++) {

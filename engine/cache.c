@@ -10,7 +10,7 @@
 
 #define CHAINS 4096 /* a power of two */
 
-enum kind { VECTOR, RESULTS, SET };
+enum kind { VECTOR, RESULTS, SET, BLOB };
 
 struct entry {
     struct entry *chain, *newer, *older;
@@ -21,6 +21,7 @@ struct entry {
         float *vector;
         struct br_search_results results;
         struct br_slack_set set;
+        struct br_blob *blob;
     };
     unsigned char key[];
 };
@@ -48,6 +49,24 @@ void br_shared_release(struct br_shared *s)
         return;
     br_arena_free(&s->arena);
     free(s);
+}
+
+/* ---- shared bytes ---- */
+
+struct br_blob *br_blob_new(size_t size)
+{
+    struct br_blob *b = malloc(sizeof *b + size);
+    if (!b)
+        return NULL;
+    atomic_init(&b->refs, 1);
+    b->size = size;
+    return b;
+}
+
+void br_blob_release(struct br_blob *b)
+{
+    if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+        free(b);
 }
 
 /* ---- answers ---- */
@@ -136,6 +155,8 @@ static void drop(struct br_cache *c, struct entry *e)
         br_search_results_free(&e->results);
     else if (e->kind == SET)
         br_slack_set_free(&e->set);
+    else if (e->kind == BLOB)
+        br_blob_release(e->blob);
     else
         free(e->vector);
     free(e);
@@ -266,6 +287,27 @@ void br_cache_keep_set(struct br_cache *c, const void *key, size_t len, const st
         free(e);
         return;
     }
+    insert(c, e);
+}
+
+struct br_blob *br_cache_blob(struct br_cache *c, const void *key, size_t len)
+{
+    const struct entry *e = c ? find(c, BLOB, key, len) : NULL;
+    if (!e)
+        return NULL;
+    atomic_fetch_add_explicit(&e->blob->refs, 1, memory_order_relaxed);
+    return e->blob;
+}
+
+void br_cache_keep_blob(struct br_cache *c, const void *key, size_t len, struct br_blob *b)
+{
+    if (!c || find(c, BLOB, key, len))
+        return;
+    struct entry *e = new_entry(c, BLOB, key, len, sizeof *b + b->size);
+    if (!e)
+        return;
+    e->blob = b;
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
     insert(c, e);
 }
 

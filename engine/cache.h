@@ -29,6 +29,18 @@ void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, cons
 bool br_cache_set(struct br_cache *c, const void *key, size_t len, struct br_slack_set *out);
 void br_cache_keep_set(struct br_cache *c, const void *key, size_t len, const struct br_slack_set *set);
 
+/* Bytes that are shared, on any thread. */
+struct br_blob {
+    atomic_size_t refs;
+    size_t size;
+    uint64_t bytes[];
+};
+struct br_blob *br_blob_new(size_t size); /* one reference, the caller's; NULL without memory */
+void br_blob_release(struct br_blob *b);  /* may be NULL */
+/* A reference for the caller, or NULL. Not counted. */
+struct br_blob *br_cache_blob(struct br_cache *c, const void *key, size_t len);
+void br_cache_keep_blob(struct br_cache *c, const void *key, size_t len, struct br_blob *b);
+
 /* Is an answer kept? Not counted. */
 bool br_cache_has_results(struct br_cache *c, const void *key, size_t len);
 /* Answers. key names everything they depend on, the store's state included. */

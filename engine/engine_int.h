@@ -59,6 +59,7 @@ struct br_workspace {
     struct br_embedder *embedder;         /* made at the first semantic query */
     struct br_slack_tokenizer *tokenizer; /* made at the first query */
     struct br_cache *cache;
+    struct br_word_memory *words; /* postings.c; shared with helpers */
     struct br_docs *docs;       /* docs.c */
     struct br_helpers *helpers; /* batch.c: made at the first batch */
     struct br_state counted_at; /* when threads_counted, the number of conversations with passages, was counted */
@@ -298,6 +299,9 @@ BR_MUST_USE enum br_rc br_search_fresh(struct br_workspace *ws, const char *quer
 void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now);
 /* As br_slack_doc_of_slot. */
 BR_MUST_USE enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc *doc, struct br_err *err);
+/* As br_slack_doc_of_content. */
+BR_MUST_USE enum br_rc br_doc_of_content(struct br_workspace *ws, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc, size_t *length,
+                                         struct br_err *err);
 void br_docs_free(struct br_docs *d);
 
 /* --- filters.c --- */

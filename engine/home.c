@@ -3,6 +3,7 @@
 
 #include "backup.h"
 #include "cache.h"
+#include "postings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -346,6 +347,7 @@ int br_workspace_open(struct br_home *h, const char *key, struct br_workspace **
     snprintf(ws->domain, sizeof ws->domain, "%s", info.domain);
     br_graph_open(&ws->graph, h->io, ws->store, NULL);
     ws->cache = br_cache_new(BR_CACHE_BYTES_DEFAULT);
+    ws->words = br_word_memory_new();
     br_registry_close(reg);
     *out = ws;
     return BR_STATUS_OK;
@@ -361,6 +363,7 @@ void br_workspace_close(struct br_workspace *ws)
         return;
     br_helpers_free(ws->helpers);
     br_cache_free(ws->cache);
+    br_word_memory_release(ws->words);
     br_docs_free(ws->docs);
     br_embedder_free(ws->embedder);
     br_slack_tokenizer_free(ws->tokenizer);

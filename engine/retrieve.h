@@ -32,6 +32,7 @@ struct br_word_counts {
     double idf[BR_TERMS_MAX];
     double message_tokens, thread_tokens; /* mean lengths */
     char *match;                          /* owned; the expression that was counted */
+    struct br_state state;                /* of the store */
 };
 struct br_word_hit {
     struct br_doc doc;

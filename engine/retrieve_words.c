@@ -1,8 +1,8 @@
 /* retrieve_words.c - the keyword side: BM25 over messages and over whole conversations.
  *
  * A question is answered by a conversation, and its words are spread over it: BM25 of whole threads finds the right one far more often than
- * that of messages or passages (S@10 .53 against .44 and .48, a2-noroot of bench/retrieval). The keyword index knows passages; the counts of a
- * thread's passages, added up, are the thread's.
+ * that of messages or passages (S@10 .53 against .44 and .48, a2-noroot of bench/retrieval). The keyword index knows passages (postings.c); the
+ * counts of a thread's passages, added up, are the thread's.
  *
  *   score = sum over terms of idf * tf * (K1 + 1) / (tf + K1 * (1 - b + b * length / mean length))
  *
@@ -15,6 +15,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "postings.h"
 
 #define K1 1.2
 #define MESSAGE_B 0.75
@@ -33,28 +35,26 @@ static double weight(double idf, double tf, double norm)
 }
 
 /* Threads are counted once in each state of the store, so that every handle gives the same scores, whatever it was asked before. */
-static enum br_rc count_threads(struct br_workspace *ws, uint64_t *n, struct br_err *err)
+static enum br_rc count_threads(struct br_workspace *ws, const struct br_state *now, uint64_t *n, struct br_err *err)
 {
-    struct br_store_info info;
-    enum br_rc rc;
-    BR_TRY(br_store_now(ws->store, &info, err));
-    const struct br_state now = br_state_of(&info);
-    if (memcmp(&ws->counted_at, &now, sizeof now) != 0) {
+    enum br_rc rc = BR_OK;
+    if (memcmp(&ws->counted_at, now, sizeof *now) != 0) {
         BR_TRY(br_slack_threads_with_passages(ws->store, &ws->threads_counted, err));
-        ws->counted_at = now;
+        ws->counted_at = *now;
     }
     *n = ws->threads_counted;
 err:
     return rc;
 }
 
-static enum br_rc count_all(struct br_workspace *ws, const struct br_term_counts of[2], struct br_word_totals *t, struct br_err *err)
+static enum br_rc count_all(struct br_workspace *ws, const struct br_state *now, const struct br_term_counts of[2], struct br_word_totals *t,
+                            struct br_err *err)
 {
     for (int kind = 0; kind < 2; kind++) {
         t->documents[kind] = of[kind].n_documents;
         t->tokens[kind] = of[kind].n_tokens;
     }
-    return t->documents[BR_DOC_PASSAGE] ? count_threads(ws, &t->threads, err) : BR_OK;
+    return t->documents[BR_DOC_PASSAGE] ? count_threads(ws, now, &t->threads, err) : BR_OK;
 }
 
 static double mean(uint64_t tokens, uint64_t n)
@@ -75,9 +75,15 @@ static int rarer(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
+static struct br_phrase alternative(const struct br_query *q, size_t i)
+{
+    size_t start = i ? q->alternative_end[i - 1] + strlen(BR_QUERY_OR) : 0;
+    return (struct br_phrase){q->match.data + start, q->alternative_end[i] - start};
+}
+
 /* A pasted text has words enough to match everything. What tells it apart is its rare ones; the others cost time and move little. Words that
  * no message has are no help either: they come last. */
-static enum br_rc rarest(struct br_workspace *ws, const struct br_query *q, struct br_buf *match, struct br_err *err)
+static enum br_rc rarest(struct br_workspace *ws, const struct br_query *q, struct br_phrase *out, struct br_err *err)
 {
     struct br_term_rarity rarity;
     struct alternative items[BR_QUERY_ALTERNATIVES_MAX];
@@ -87,43 +93,62 @@ static enum br_rc rarest(struct br_workspace *ws, const struct br_query *q, stru
     for (size_t i = 0; i < q->n_alternatives; i++)
         items[i] = (struct alternative){rarity.documents[i] ? rarity.documents[i] : UINT32_MAX, i};
     qsort(items, q->n_alternatives, sizeof *items, rarer);
-    for (size_t i = 0; i < TERMS_USED && i < q->n_alternatives; i++) {
-        size_t at = items[i].at, start = at ? q->alternative_end[at - 1] + strlen(BR_QUERY_OR) : 0;
-        br_buf_adds(match, i ? BR_QUERY_OR : "");
-        br_buf_add(match, q->match.data + start, q->alternative_end[at] - start);
+    for (size_t i = 0; i < TERMS_USED && i < q->n_alternatives; i++)
+        out[i] = alternative(q, items[i].at);
+    return BR_OK;
+}
+
+/* The alternatives that are counted, and the expression they make. */
+static enum br_rc choose(struct br_workspace *ws, const struct br_query *q, struct br_phrase phrases[TERMS_USED], size_t *n, char **match,
+                         struct br_err *err)
+{
+    struct br_buf b;
+    enum br_rc rc = BR_OK;
+    br_buf_init(&b, BR_QUERY_MATCH_MAX);
+    *n = BR_MIN(q->n_alternatives, (size_t)TERMS_USED);
+    for (size_t i = 0; i < *n; i++)
+        phrases[i] = alternative(q, i);
+    if (q->n_alternatives > TERMS_USED)
+        BR_TRY(rarest(ws, q, phrases, err));
+    for (size_t i = 0; i < *n; i++) {
+        br_buf_adds(&b, i ? BR_QUERY_OR : "");
+        br_buf_add(&b, phrases[i].text, phrases[i].len);
     }
-    return br_buf_status(match, err);
+    BR_TRY(br_buf_status(&b, err));
+    *match = strdup(br_buf_str(&b));
+    if (!*match)
+        rc = br_fail_nomem(err);
+err:
+    br_buf_free(&b);
+    return rc;
 }
 
 enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, const struct br_bitmap *contents,
                           const struct br_word_totals *totals, struct br_word_counts *out, struct br_err *err)
 {
     struct br_term_counts *m = &out->of[BR_DOC_MESSAGE], *p = &out->of[BR_DOC_PASSAGE];
-    const char *match = br_buf_str(&q->match);
-    struct br_buf few;
+    struct br_phrase phrases[TERMS_USED];
+    struct br_store_info info;
+    size_t n;
     enum br_rc rc;
     *out = (struct br_word_counts){0};
-    br_buf_init(&few, BR_QUERY_MATCH_MAX);
-    if (q->n_alternatives > TERMS_USED) {
-        BR_TRY(rarest(ws, q, &few, err));
-        match = br_buf_str(&few);
-    }
-    if (!(out->match = strdup(match)))
-        BR_TRY(br_fail_nomem(err));
-    BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_MESSAGE, contents, m, err));
-    BR_TRY(br_slack_keyword(ws->store, match, BR_DOC_PASSAGE, contents, p, err));
+    BR_TRY(br_store_now(ws->store, &info, err));
+    out->state = br_state_of(&info);
+    br_docs_begin(ws, &info);
+    BR_TRY(choose(ws, q, phrases, &n, &out->match, err));
+    BR_TRY(br_postings_count(ws, &out->state, phrases, n, BR_DOC_MESSAGE, contents, m, err));
+    BR_TRY(br_postings_count(ws, &out->state, phrases, n, BR_DOC_PASSAGE, contents, p, err));
     if (totals)
         out->totals = *totals;
     else
-        BR_TRY(count_all(ws, out->of, &out->totals, err));
+        BR_TRY(count_all(ws, &out->state, out->of, &out->totals, err));
     const struct br_word_totals *t = &out->totals;
     out->thread_tokens = mean(t->tokens[BR_DOC_PASSAGE], t->threads);
     out->message_tokens = mean(t->tokens[BR_DOC_MESSAGE], t->documents[BR_DOC_MESSAGE]);
-    for (size_t i = 0; i < BR_TERMS_MAX; i++)
+    for (size_t i = 0; i < n; i++)
         out->idf[i] = idf_of((double)t->documents[BR_DOC_MESSAGE] + (double)t->documents[BR_DOC_PASSAGE],
                              (double)(m->documents_with[i] + p->documents_with[i]));
 err:
-    br_buf_free(&few);
     if (rc != BR_OK)
         br_word_counts_free(out);
     return rc;
@@ -222,7 +247,7 @@ enum br_rc br_words_best(struct br_workspace *ws, const struct br_word_counts *w
         struct br_err quiet = {0};
         struct br_word_hit *hit = &out[*n_out];
         size_t length;
-        rc = br_slack_doc_of_content(ws->store, kind, best[i].row->content_id, &hit->doc, &length, &quiet);
+        rc = br_doc_of_content(ws, kind, best[i].row->content_id, &hit->doc, &length, &quiet);
         if (rc == BR_E_NOTFOUND)
             continue;
         if (rc != BR_OK)
@@ -267,7 +292,7 @@ enum br_rc br_words_thread(struct br_workspace *ws, const struct br_word_counts 
                            const struct br_bitmap *contents, double *score, bool *has_passages, struct br_err *err)
 {
     struct thread_counts t = {.passages = &w->of[BR_DOC_PASSAGE], .contents = contents};
-    enum br_rc rc = br_slack_thread_passages(ws->store, channel_id, thread_ts, add_passage, &t, err);
+    enum br_rc rc = br_postings_thread(ws, &w->state, channel_id, thread_ts, add_passage, &t, err);
     double norm = K1 * (1 - THREAD_B + THREAD_B * t.bytes / BYTES_PER_TOKEN / w->thread_tokens);
     *score = 0;
     *has_passages = t.any;

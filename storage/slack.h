@@ -267,9 +267,14 @@ BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, e
                                         struct br_term_counts *out, struct br_err *err);
 /* How rare the phrases of an expression are among messages or passages. */
 BR_MUST_USE enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_kind kind, struct br_term_rarity *out, struct br_err *err);
+/* All documents of a phrase. Caller frees out with br_postings_free. */
+BR_MUST_USE enum br_rc br_slack_postings(struct br_store *s, const char *phrase, enum br_doc_kind kind, struct br_postings *out, struct br_err *err);
 /* BR_E_NOTFOUND: no document's. length: bytes of a message's text; 0 for a passage. */
 BR_MUST_USE enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
                                                size_t *length, struct br_err *err);
+/* fn for each document, channel by channel of messages and then of passages; length as above. */
+BR_MUST_USE enum br_rc br_slack_each_doc(struct br_store *s, void (*fn)(void *ctx, const struct br_doc *doc, size_t length), void *ctx,
+                                         struct br_err *err);
 /* fn for each passage of a conversation; length: bytes of its text. */
 BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
                                                 void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);

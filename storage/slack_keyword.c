@@ -58,6 +58,41 @@ enum br_rc br_slack_rarity(struct br_store *s, const char *match, enum br_doc_ki
     return rc;
 }
 
+enum br_rc br_slack_postings(struct br_store *s, const char *phrase, enum br_doc_kind kind, struct br_postings *out, struct br_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int r;
+    *out = (struct br_postings){0};
+    enum br_rc rc = br_store_stmt(s, counting(kind, false), &st, err);
+    if (rc != BR_OK)
+        return rc;
+    br_slack_bind_text(st, 2, phrase);
+    br_postings_bind(st, 3, out);
+    while ((r = sqlite3_step(st)) == SQLITE_ROW && !out->complete)
+        ;
+    if (out->failed)
+        rc = br_fail_nomem(err);
+    else if (r != SQLITE_ROW && r != SQLITE_DONE)
+        rc = br_slack_match_fail(s, err);
+    sqlite3_reset(st);
+    if (rc != BR_OK)
+        br_postings_free(out);
+    return rc;
+}
+
+/* Columns 0 to 4: channel, first and last ts, thread, slot. */
+static void take_doc(sqlite3_stmt *st, enum br_doc_kind kind, uint64_t content_id, struct br_doc *doc)
+{
+    int64_t slot = br_slack_column_slot(st, 4);
+    *doc = (struct br_doc){.kind = kind,
+                           .content_id = content_id,
+                           .slot = slot == BR_NO_SLOT ? UINT64_MAX : (uint64_t)slot,
+                           .ts = sqlite3_column_int64(st, 1),
+                           .last_ts = sqlite3_column_int64(st, 2),
+                           .thread_ts = sqlite3_column_int64(st, 3)};
+    strncat(doc->channel_id, br_slack_column_key(st, 0), sizeof(doc->channel_id) - 1);
+}
+
 enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc,
                                    size_t *length, struct br_err *err)
 {
@@ -81,16 +116,33 @@ enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_kind kind, in
     BR_TRY(br_slack_step(s, st, &found, err));
     if (!found)
         return br_fail(err, BR_E_NOTFOUND, "no document has content record %lld", (long long)content_id);
-    int64_t slot = br_slack_column_slot(st, 4);
-    *doc = (struct br_doc){.kind = kind,
-                           .content_id = (uint64_t)content_id,
-                           .slot = slot == BR_NO_SLOT ? UINT64_MAX : (uint64_t)slot,
-                           .ts = sqlite3_column_int64(st, 1),
-                           .last_ts = sqlite3_column_int64(st, 2),
-                           .thread_ts = sqlite3_column_int64(st, 3)};
-    strncat(doc->channel_id, br_slack_column_key(st, 0), sizeof(doc->channel_id) - 1);
+    take_doc(st, kind, (uint64_t)content_id, doc);
     *length = (size_t)sqlite3_column_int64(st, 5);
     sqlite3_reset(st);
+err:
+    return rc;
+}
+
+enum br_rc br_slack_each_doc(struct br_store *s, void (*fn)(void *ctx, const struct br_doc *doc, size_t length), void *ctx, struct br_err *err)
+{
+    static const char *const sql[2] = {
+        "SELECT m.channel_id, m.ts, m.ts, ifnull(m.thread_ts, m.ts), m.slot, c.length, m.content_id FROM message_metadata m NOT INDEXED"
+        " CROSS JOIN content c ON c.workspace_id = ?1 AND c.content_id = m.content_id WHERE m.workspace_id = ?1",
+        "SELECT channel_id, first_ts, last_ts, thread_ts, slot, 0, content_id FROM passages NOT INDEXED WHERE workspace_id = ?1"};
+    enum br_rc rc = BR_OK;
+    for (int kind = 0; kind < 2; kind++) {
+        sqlite3_stmt *st;
+        struct br_doc doc;
+        bool row;
+        BR_TRY(br_store_stmt(s, sql[kind], &st, err));
+        for (;;) {
+            BR_TRY(br_slack_step(s, st, &row, err));
+            if (!row)
+                break;
+            take_doc(st, kind ? BR_DOC_PASSAGE : BR_DOC_MESSAGE, (uint64_t)sqlite3_column_int64(st, 6), &doc);
+            fn(ctx, &doc, (size_t)sqlite3_column_int64(st, 5));
+        }
+    }
 err:
     return rc;
 }

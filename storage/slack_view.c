@@ -20,7 +20,7 @@ static char *column_copy(struct view *x, sqlite3_stmt *st, int i)
 }
 
 static enum br_rc load_row(struct br_store *s, const char *channel_id, int64_t ts, struct view *x, bool *found,
-                           struct br_err *err)
+                           unsigned *flags, struct br_err *err)
 {
     struct br_slack_view *v = &x->v;
     sqlite3_stmt *st;
@@ -31,7 +31,7 @@ static enum br_rc load_row(struct br_store *s, const char *channel_id, int64_t t
                          " coalesce(nullif(u.display_name, ''), nullif(u.real_name, ''), nullif(u.name, ''),"
                          "  CASE m.user_id WHEN 'USLACKBOT' THEN 'slackbot' END,"
                          "  nullif(m.bot_name, ''), m.user_id, m.bot_id),"
-                         " ifnull(m.user_id, m.bot_id)"
+                         " ifnull(m.user_id, m.bot_id), m.flags"
                          " FROM message_metadata m"
                          " JOIN channels c ON c.workspace_id = ?1 AND c.channel_id = m.channel_id"
                          " LEFT JOIN users u ON u.workspace_id = ?1 AND u.user_id = m.user_id"
@@ -56,6 +56,7 @@ static enum br_rc load_row(struct br_store *s, const char *channel_id, int64_t t
     v->content_id = (uint64_t)sqlite3_column_int64(st, 12);
     v->user_name = column_copy(x, st, 13);
     v->user_id = column_copy(x, st, 14);
+    *flags = (unsigned)sqlite3_column_int(st, 15);
     sqlite3_reset(st);
 err:
     return rc;
@@ -135,17 +136,20 @@ enum br_rc br_slack_view_one(struct br_store *s, const char *channel_id, int64_t
     struct view x = {0};
     struct br_buf text;
     bool found = false;
+    unsigned flags = 0;
     enum br_rc rc;
     br_arena_init(&x.arena, VIEW_BYTES_MAX);
     br_buf_init(&text, BR_CONTENT_MAX);
-    BR_TRY(load_row(s, channel_id, ts, &x, &found, err));
+    BR_TRY(load_row(s, channel_id, ts, &x, &found, &flags, err));
     if (!found || x.arena.failed) {
         rc = found ? br_fail_nomem(err) : BR_E_NOTFOUND;
         goto err;
     }
     BR_TRY(count_replies(s, &x, err));
-    BR_TRY(br_slack_each_folded(s, x.v.channel_id, ts, add_reaction, &x, err));
-    BR_TRY(load_files(s, &x, err));
+    if (flags & BR_HAS_REACTION)
+        BR_TRY(br_slack_each_folded(s, x.v.channel_id, ts, add_reaction, &x, err));
+    if (flags & BR_HAS_FILE)
+        BR_TRY(load_files(s, &x, err));
     if (x.v.content_id)
         BR_TRY(br_store_content(s, x.v.content_id, &text, err));
     if (x.arena.failed)

@@ -49,6 +49,8 @@ BR_MUST_USE enum br_rc br_term_counts_install(sqlite3 *db, struct br_err *err);
 void br_term_counts_bind(sqlite3_stmt *st, int i, struct br_term_counts *c); /* borrowed until the reset */
 /* The same, to learn at the first row how rare the phrases are. */
 void br_term_rarity_bind(sqlite3_stmt *st, int i, struct br_term_rarity *r);
+/* The same, of a MATCH of one phrase, until p is complete or there are no more rows. */
+void br_postings_bind(sqlite3_stmt *st, int i, struct br_postings *p);
 
 /* Prepared statements by the address of their SQL text. */
 struct br_stmt_cache {

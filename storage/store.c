@@ -323,6 +323,12 @@ enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64
 {
     struct br_err why = {0};
     enum br_rc rc = BR_OK;
+    if (s->in_snapshot) {
+        *info = s->seen;
+        if (next_content_id)
+            *next_content_id = info->next_content_id;
+        return BR_OK;
+    }
     for (int i = 0; i < GENERATION_TRIES; i++) {
         why = (struct br_err){0};
         BR_TRY(read_state(s, info, next_content_id, err));

@@ -53,6 +53,8 @@ struct br_store {
     bool poisoned; /* a sync failed or a commit's outcome is unknown */
     bool fenced;   /* see commit.c */
     unsigned read_depth;
+    bool in_snapshot;          /* read_depth > 0, and not within a transaction of our own */
+    struct br_store_info seen; /* the row of table store in that snapshot */
     struct br_txn txn;
     struct br_wal wal;
     struct br_text_slots texts;
@@ -70,7 +72,7 @@ BR_MUST_USE enum br_rc br_path(char out[BR_PATH_MAX], const char *dir, const cha
 bool br_store_settled(struct br_store *s);
 /* 1 or 0, or a negative errno. Without a store row beside them: it was lost (1), or the workspace is being made (0). */
 int br_store_logs_have_content(const struct br_io *io, const char *dir);
-/* The row of table store as it is now. next_content_id may be NULL. */
+/* The row of table store as it is now, or in the snapshot. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);
 /* Lock and metadata.db only; a handle without logs. */

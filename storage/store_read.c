@@ -15,14 +15,14 @@
 
 static enum br_rc begin_snapshot(struct br_store *s, struct br_err *err)
 {
-    struct br_store_info info;
     enum br_rc rc = br_store_ready_to_end(s, err);
     if (rc == BR_OK)
         rc = br_sql_exec(s->db, "BEGIN", s->dir, err);
     if (rc == BR_OK) /* BEGIN alone takes no snapshot; the first read does */
-        rc = br_store_state(s, &info, NULL, err);
+        rc = br_store_state(s, &s->seen, NULL, err);
     if (rc != BR_OK)
         br_store_end_sql(s);
+    s->in_snapshot = rc == BR_OK;
     return rc;
 }
 
@@ -48,8 +48,10 @@ enum br_rc br_store_read_begin(struct br_store *s, struct br_err *err)
 void br_store_read_end(struct br_store *s)
 {
     BR_ASSERT(s->read_depth > 0);
-    if (--s->read_depth == 0 && !s->txn.open)
+    if (--s->read_depth == 0 && !s->txn.open) {
+        s->in_snapshot = false;
         br_store_end_sql(s); /* nothing was written: it cannot lose anything */
+    }
 }
 
 static uint64_t file_bytes(const struct br_store *s, const char *name)

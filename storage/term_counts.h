@@ -33,6 +33,20 @@ struct br_term_rarity {
     size_t n;                         /* phrases of the expression; 0 when nothing matched */
 };
 #define BR_RARITY_MAX 4096
+/* A document that has a phrase, and how often. */
+struct br_posting {
+    uint32_t content_id;
+    uint32_t count; /* > 0; 65535: or more */
+};
+/* All documents of a phrase. */
+struct br_postings {
+    struct br_posting *items; /* owned; by content_id, ascending */
+    size_t n, alloc;
+    uint64_t n_documents, n_tokens; /* as in br_term_counts */
+    bool complete;                  /* no further row is to be stepped to */
+    bool failed;                    /* no memory */
+};
+void br_postings_free(struct br_postings *p);
 /* NULL: content_id has none of the terms. */
 const struct br_term_row *br_term_counts_find(const struct br_term_counts *c, int64_t content_id);
 

@@ -1,0 +1,26 @@
+/* postings.h - what the keyword index says of phrases and of conversations, remembered. */
+#ifndef BR_POSTINGS_H
+#define BR_POSTINGS_H
+
+#include "engine_int.h"
+
+#define BR_POSTINGS_BYTES ((size_t)32 << 20) /* are kept at most */
+
+/* May be shared by handles of one workspace, on any threads: what is kept says of which state it is. NULL: nothing is kept. */
+struct br_word_memory *br_word_memory_new(void); /* NULL without memory */
+struct br_word_memory *br_word_memory_share(struct br_word_memory *m);
+void br_word_memory_release(struct br_word_memory *m);
+
+struct br_phrase { /* as FTS5 wants it, quoted */
+    const char *text;
+    size_t len;
+};
+/* The documents of a kind, among contents (NULL: all), that have any of the phrases, with their counts; n at most BR_TERMS_MAX. state: of the
+ * store, in the caller's snapshot. Caller frees out with br_term_counts_free. */
+BR_MUST_USE enum br_rc br_postings_count(struct br_workspace *ws, const struct br_state *state, const struct br_phrase *phrases, size_t n,
+                                         enum br_doc_kind kind, const struct br_bitmap *contents, struct br_term_counts *out, struct br_err *err);
+/* As br_slack_thread_passages. */
+BR_MUST_USE enum br_rc br_postings_thread(struct br_workspace *ws, const struct br_state *state, const char *channel_id, int64_t thread_ts,
+                                          void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);
+
+#endif

@@ -1,0 +1,181 @@
+/* What is remembered of the keyword index and of documents is what the store says: the lists of phrases, merged, are the counts of one expression of
+ * them all, among everything and among some; a document by slot or by record is the one a statement finds, those that are not there included;
+ * all of it after edits, deletions and compaction too. */
+#include "open_archive.h"
+
+#include "postings.h"
+
+static unsigned seed = 11;
+static int exports;
+
+/* The first is in most messages: more rows than are stepped through one by one. */
+static const char *const words[] = {"lake", "river", "garden", "window", "orange-tree", "silver", "bicycle", "computers", "eq_zero_of"};
+#define WORDS (sizeof words / sizeof *words)
+
+static size_t pick(size_t n)
+{
+    return (size_t)rand_r(&seed) % n;
+}
+
+static const char *frequent_first(void)
+{
+    return words[pick(3) ? 0 : pick(WORDS)];
+}
+
+/* Messages from..to, in threads of three. */
+static void import(int from, int to)
+{
+    char dir[1300], path[1400];
+    snprintf(dir, sizeof dir, "%s/export%d", home_dir, ++exports);
+    snprintf(path, sizeof path, "%s/one", dir);
+    assert_int_equal(mkdir(dir, 0700) | mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/users.json", dir);
+    json_t *users = json_pack("[{ssssss}]", "id", "U1", "team_id", "T0WORDS", "name", "ada");
+    assert_int_equal(json_dump_file(users, path, 0), 0);
+    json_decref(users);
+    snprintf(path, sizeof path, "%s/channels.json", dir);
+    json_t *list = json_pack("[{ssss}]", "id", "C1", "name", "one");
+    assert_int_equal(json_dump_file(list, path, 0), 0);
+    json_decref(list);
+    json_t *day = json_array();
+    for (int i = from; i < to; i++) {
+        char text[200] = "";
+        for (size_t w = 0, n = 1 + pick(5); w < n; w++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", w ? " " : "", frequent_first());
+        json_array_append_new(day, json_pack("{ss ss so so ss s{ssso}}", "type", "message", "user", "U1", "ts",
+                                             json_sprintf("%d.000100", 1704103200 + i * 60), "thread_ts",
+                                             json_sprintf("%d.000100", 1704103200 + i / 3 * 3 * 60), "text", text, "edited", "user", "U1", "ts",
+                                             json_sprintf("%d.000000", 1800000000 + exports)));
+    }
+    snprintf(path, sizeof path, "%s/one/2024-01-01.json", dir);
+    assert_int_equal(json_dump_file(day, path, 0), 0);
+    json_decref(day);
+    struct br_import_reports r = e2e_import(home, dir, false);
+    br_import_reports_free(&r);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    archive_make(true);
+    import(0, 900);
+    archive_open();
+    return 0;
+}
+
+static struct br_store_info now(void)
+{
+    struct br_store_info info;
+    struct br_err err = {0};
+    assert_int_equal(br_store_now(ws->store, &info, &err), BR_OK);
+    return info;
+}
+
+static void assert_equal_counts(const struct br_term_counts *a, const struct br_term_counts *b, size_t n, const char *match)
+{
+    if (a->n_rows != b->n_rows || a->n_counts != b->n_counts || a->n_documents != b->n_documents || a->n_tokens != b->n_tokens)
+        fail_msg("%s: %zu rows and %zu counts, not %zu and %zu", match, a->n_rows, a->n_counts, b->n_rows, b->n_counts);
+    for (size_t i = 0; i < a->n_rows; i++)
+        assert_true(a->rows[i].content_id == b->rows[i].content_id && a->rows[i].first == b->rows[i].first && a->rows[i].n == b->rows[i].n);
+    for (size_t i = 0; i < a->n_counts; i++)
+        assert_true(a->counts[i].term == b->counts[i].term && a->counts[i].count == b->counts[i].count);
+    assert_memory_equal(a->documents_with, b->documents_with, n * sizeof *a->documents_with);
+}
+
+static void compare_lists(void)
+{
+    struct br_store_info info = now();
+    const struct br_state at = br_state_of(&info);
+    for (int round = 0; round < 60; round++) {
+        char text[6][40], match[400] = "";
+        struct br_phrase phrases[6];
+        struct br_bitmap some;
+        struct br_err err = {0};
+        size_t n = 1 + pick(6), first = pick(WORDS);
+        enum br_doc_kind kind = pick(2) ? BR_DOC_PASSAGE : BR_DOC_MESSAGE;
+        for (size_t i = 0; i < n; i++) {
+            if (pick(4))
+                snprintf(text[i], sizeof text[i], "\"%s\"", words[(first + i) % WORDS]);
+            else
+                snprintf(text[i], sizeof text[i], "\"%s %s\"", pick(9) ? "lake" : "nowhere", words[(first + i) % WORDS]);
+            phrases[i] = (struct br_phrase){text[i], strlen(text[i])};
+            snprintf(match + strlen(match), sizeof match - strlen(match), "%s%s", i ? BR_QUERY_OR : "", text[i]);
+        }
+        assert_int_equal(br_bitmap_init(&some, info.next_content_id, &err), BR_OK);
+        for (uint64_t i = 0; i < some.n_bits; i++)
+            if (pick(2))
+                br_bitmap_set(&some, i);
+        const struct br_bitmap *among = pick(2) ? &some : NULL;
+        struct br_term_counts want, have;
+        assert_int_equal(br_slack_keyword(ws->store, match, kind, among, &want, &err), BR_OK);
+        assert_int_equal(br_postings_count(ws, &at, phrases, n, kind, among, &have, &err), BR_OK);
+        assert_equal_counts(&have, &want, n, match);
+        br_term_counts_free(&want);
+        br_term_counts_free(&have);
+        br_bitmap_free(&some);
+    }
+}
+
+static void assert_same_doc(const struct br_doc *a, const struct br_doc *b)
+{
+    assert_true(a->kind == b->kind && a->content_id == b->content_id && a->slot == b->slot && a->ts == b->ts && a->last_ts == b->last_ts &&
+                a->thread_ts == b->thread_ts);
+    assert_string_equal(a->channel_id, b->channel_id);
+}
+
+/* Twice: the second time all of them have been read in one go. */
+static void compare_documents(void)
+{
+    struct br_store_info info = now();
+    for (int round = 0; round < 2; round++) {
+        br_docs_begin(ws, &info);
+        for (uint64_t slot = 0; slot < info.vector_tail + 2; slot++) {
+            struct br_doc want, have;
+            struct br_err err = {0};
+            enum br_rc rc = br_slack_doc_of_slot(ws->store, slot, &want, &err);
+            assert_int_equal(br_doc_of_slot(ws, slot, &have, &err), rc);
+            if (rc == BR_OK)
+                assert_same_doc(&have, &want);
+        }
+        for (int64_t content = 0; content < 2 * ((int64_t)info.next_content_id + 1); content++) {
+            struct br_doc want, have;
+            size_t want_length = 0, have_length = 0;
+            struct br_err err = {0};
+            enum br_doc_kind kind = content & 1 ? BR_DOC_PASSAGE : BR_DOC_MESSAGE;
+            enum br_rc rc = br_slack_doc_of_content(ws->store, kind, content / 2, &want, &want_length, &err);
+            assert_int_equal(br_doc_of_content(ws, kind, content / 2, &have, &have_length, &err), rc);
+            if (rc != BR_OK)
+                continue;
+            assert_same_doc(&have, &want);
+            assert_int_equal(have_length, want_length);
+        }
+    }
+}
+
+static void what_is_remembered_is_what_is_there(void **state)
+{
+    (void)state;
+    struct br_error error;
+    struct br_err err = {0};
+    for (int round = 0; round < 5; round++) {
+        assert_int_equal(br_store_read_begin(ws->store, &err), BR_OK);
+        compare_lists();
+        compare_documents();
+        br_store_read_end(ws->store);
+        if (round == 3) {
+            struct br_compact_report report;
+            assert_int_equal(br_compact(home, NULL, NULL, &report, &error), 0);
+        } else if (round & 1) {
+            struct br_forget_report report;
+            assert_int_equal(br_forget(home, NULL, &(struct br_forget_options){.message = "C1:1704103200.000100"}, &report, &error), 0);
+        } else {
+            import(300 * round, 300 * round + 330); /* some anew, some edited */
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_remembered_is_what_is_there)};
+    return cmocka_run_group_tests(tests, setup, archive_remove);
+}
