@@ -24,6 +24,8 @@ struct br_kernels {
     void (*walk)(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
                  const struct br_filter *filter);
     uint32_t (*descend)(const struct br_index *ix, const struct br_searcher *s, uint32_t to_level);
+    /* Bits that are set in both; a and b may be the same. */
+    uint64_t (*count_both)(const uint64_t *a, const uint64_t *b, size_t n_words);
 };
 
 extern const struct br_kernels br_kernels_scalar;

@@ -122,6 +122,7 @@ struct br_index {
     uint32_t dim, M, M0, ef_construction;
     uint64_t seed;
     float scale;
+    float most_high_residual; /* no node's is larger; INFINITY: not known */
     size_t stride; /* bytes a row of a plane */
     uint32_t count, live;
     uint64_t slot_end;

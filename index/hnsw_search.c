@@ -21,20 +21,23 @@
 #define REFINE_MAX 512
 #define RERANK_SPARE 2
 #define ROWS_AHEAD 2
-#define SCAN_RERANK_MIN 128
+#define SCAN_FIRST_MIN 32 /* of which the k nearest so far are taken */
 /* What a beam entry of a filtered walk costs, in rows of a scan (measured); a scan that costs less is preferred. */
 #define ROWS_PER_EF 6
 /* A filtered beam holds fewer that pass than a plain one holds nodes: they are met on the way to more. */
 #define FILTERED_NUM 3
 #define FILTERED_DEN 5
 #define SCAN_BATCH 32
-#define PROOF_MAX 1024 /* nodes whose rows may be worth reading for a proof; past that, likelihood must do */
-#define LIKELY_DEVIATIONS 4
+#define PROOF_MATCHES 2000 /* of a large graph, so few are worth a proof */
+#define RUN_MAX 4096
+#define PROOF_MAX 512 /* nodes whose rows may be worth reading for a proof; past that, likelihood must do */
+#define LIKELY_DEVIATIONS 3
 
 struct query {
     const struct br_rows *rows;
     const float *vector;
     struct br_quant_query quant;
+    float likely_share; /* of what can be lost, what is likely to be */
     struct br_filter filter;
     size_t k;
 };
@@ -67,6 +70,14 @@ static const float *row_of(const struct br_index *ix, const struct br_rows *rows
     return slot < rows->count ? rows->base + slot * rows->stride_floats : NULL;
 }
 
+/* Moves a row that will be reranked nearer. */
+static void prefetch_row(const struct br_index *ix, const struct query *q, uint32_t node, size_t bytes)
+{
+    const float *row = row_of(ix, q->rows, node);
+    if (row)
+        br_prefetch(row, BR_MIN(bytes, ix->dim * sizeof(float)));
+}
+
 static void rerank(const struct br_index *ix, const struct query *q, uint32_t node, struct br_hit *out, size_t *n)
 {
     const float *row = row_of(ix, q->rows, node);
@@ -76,49 +87,140 @@ static void rerank(const struct br_index *ix, const struct query *q, uint32_t no
 
 /* --- The scan. --- */
 
-static float length_of(const struct br_index *ix, const struct br_node_meta *m)
-{
-    return sqrtf((float)m->sum2) / ix->scale;
-}
-
 /* What is lost is at most the product of the lengths of the query and of the residual. As a rule they point nowhere in
- * particular, seen from one another, and it is a normal variable with the dim-th part of that square as its variance. */
-static struct br_bound bound_of(const struct br_index *ix, const struct query *q, uint32_t node, float estimate, float residual)
+ * particular, seen from one another, and it is a normal variable with the dim-th part of that square as its variance. Stored vectors have
+ * unit length. */
+static struct br_bound bound_of(const struct query *q, uint32_t node, float estimate, float residual)
 {
-    const struct br_node_meta *m = br_meta(ix, node);
-    float lost = q->quant.length * residual + q->quant.residual * (length_of(ix, m) + residual);
-    float share = fminf(LIKELY_DEVIATIONS / sqrtf((float)ix->dim), 1);
-    struct br_bound b = {.most = estimate + lost + 1e-4f, .likely = estimate + lost * share + 1e-4f, .node = node};
+    float lost = q->quant.length * residual + q->quant.residual * (1.001f + residual);
+    struct br_bound b = {.most = estimate + lost + 1e-4f, .likely = estimate + lost * q->likely_share + 1e-4f, .node = node};
     if (isnan(b.most) || isnan(b.likely)) /* a damaged residual: no bound */
         b.most = b.likely = INFINITY;
     return b;
 }
 
-/* Bounds of a batch of nodes by their high planes; the low halves are taken for 7.5. */
-static void bound_batch(const struct br_index *ix, struct br_searcher *s, const struct query *q,
-                        const uint32_t *nodes, size_t n, size_t *n_bounds)
+/* Where a pass over the nodes is. Slots and nodes grow together and gaps are few: nodes up to run_end have the slots node + shift. */
+struct cursor {
+    uint32_t node, run_end;
+    uint64_t shift;
+};
+
+static void find_run(const struct br_index *ix, struct cursor *c, uint32_t node_end)
 {
-    const uint8_t *rows[SCAN_BATCH] = {0};
+    uint64_t slot = *br_node_slot(ix, c->node);
+    uint32_t low = 0, high = BR_MIN(node_end - c->node, (uint32_t)RUN_MAX) - 1;
+    if (*br_node_slot(ix, c->node + high) - slot == high)
+        low = high;
+    while (low < high) {
+        uint32_t middle = low + (high - low + 1) / 2;
+        if (*br_node_slot(ix, c->node + middle) - slot == middle)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    c->shift = slot - c->node;
+    c->run_end = c->node + low + 1;
+}
+
+/* The next nodes that are allowed, up to SCAN_BATCH. */
+static size_t take_allowed(const struct br_index *ix, const struct br_filter *f, struct cursor *c, uint32_t *out)
+{
+    size_t n = 0;
+    while (n < SCAN_BATCH && c->node < f->node_end) {
+        if (!f->allow) {
+            out[n++] = c->node++;
+            continue;
+        }
+        if (c->node >= c->run_end)
+            find_run(ix, c, f->node_end);
+        uint64_t slot = c->node + c->shift, bits;
+        if (slot >= f->allow->n_bits) {
+            c->node = f->node_end;
+            break;
+        }
+        uint32_t valid = (uint32_t)BR_MIN(BR_MIN(64 - slot % 64, f->allow->n_bits - slot), (uint64_t)(c->run_end - c->node));
+        bits = f->allow->words[slot / 64] >> slot % 64 & ~UINT64_C(0) >> (64 - valid);
+        for (; bits && n < SCAN_BATCH; bits &= bits - 1)
+            out[n++] = c->node + (uint32_t)__builtin_ctzll(bits);
+        c->node += bits ? (uint32_t)__builtin_ctzll(bits) : valid;
+    }
+    return n;
+}
+
+/* The bounds of the nodes that match. Of many, only of those that may still be among the nearest: s->hits collects the `first` best lower
+ * bounds, and what is likely to be below all of them is let go, most of it by its dot alone: by the largest residual there is. */
+struct scan_pass {
+    const struct br_index *ix;
+    struct br_searcher *s;
+    const struct query *q;
+    size_t first, n_first, n_bounds;
+    float zero; /* what the dots are too large by */
+    int32_t least_dot;
+    bool all;
+};
+
+static void raise_least(struct scan_pass *p)
+{
+    const struct query *q = p->q;
+    struct br_bound none = bound_of(q, 0, 0, p->ix->most_high_residual);
+    float least = ((p->s->hits[0].similarity - none.likely) / q->quant.per_unit + p->zero) / 16 - 1;
+    if (least > -1e9f && least < 1e9f) /* else it says nothing */
+        p->least_dot = (int32_t)least;
+}
+
+/* Bounds by high planes; the low halves are taken for 7.5. */
+static void bound_batch(struct scan_pass *p, const uint32_t *nodes, size_t n)
+{
+    const struct br_index *ix = p->ix;
+    const uint8_t *rows[SCAN_BATCH];
     int32_t dots[SCAN_BATCH];
-    float zero = (float)q->quant.bias * (120.5f / 128);
     for (size_t i = 0; i < n; i++)
         rows[i] = br_high(ix, nodes[i]);
-    ix->kernels->dots(rows, n, s->query, ix->stride, dots);
+    ix->kernels->dots(rows, n, p->s->query, ix->stride, dots);
     for (size_t i = 0; i < n; i++) {
+        if (dots[i] < p->least_dot)
+            continue;
         const struct br_node_meta *m = br_meta(ix, nodes[i]);
-        float estimate = (16 * (float)dots[i] - zero) * q->quant.per_unit;
-        s->bounds[(*n_bounds)++] = bound_of(ix, q, nodes[i], estimate, m->residual + m->high_residual);
+        float estimate = (16 * (float)dots[i] - p->zero) * p->q->quant.per_unit;
+        struct br_bound b = bound_of(p->q, nodes[i], estimate, m->high_residual);
+        bool full = p->n_first == p->first;
+        if (m->flags & BR_NODE_DEAD || (!p->all && full && b.likely < p->s->hits[0].similarity))
+            continue;
+        p->s->bounds[p->n_bounds++] = b;
+        float least = 2 * estimate - b.likely;
+        if (full && least <= p->s->hits[0].similarity)
+            continue;
+        br_topk_push(p->s->hits, &p->n_first, p->first, nodes[i], least); /* a node number stands in for the slot */
+        if (!p->all && p->n_first == p->first)
+            raise_least(p);
     }
 }
 
-/* The first n bounds anew, by whole codes. */
-static void bound_whole(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n)
+/* The rows of a batch are on their way while the batch before it is measured. */
+static void bound_matches(struct scan_pass *p)
+{
+    uint32_t batch[2][SCAN_BATCH];
+    size_t n[2] = {0};
+    struct cursor cursor = {0};
+    for (size_t turn = 0;; turn ^= 1) {
+        n[turn] = take_allowed(p->ix, &p->q->filter, &cursor, batch[turn]);
+        for (size_t i = 0; i < n[turn]; i++)
+            br_prefetch(br_high(p->ix, batch[turn][i]), p->ix->stride);
+        bound_batch(p, batch[turn ^ 1], n[turn ^ 1]);
+        n[turn ^ 1] = 0;
+        if (!n[turn])
+            return;
+    }
+}
+
+/* n bounds anew, by whole codes. */
+static void bound_whole(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_bound *bounds, size_t n)
 {
     for (size_t first = 0; first < n; first += SCAN_BATCH) {
         const uint8_t *high[SCAN_BATCH], *low[SCAN_BATCH];
         int32_t high_dots[SCAN_BATCH], low_dots[SCAN_BATCH];
         size_t m = BR_MIN(n - first, (size_t)SCAN_BATCH);
-        struct br_bound *b = s->bounds + first;
+        struct br_bound *b = bounds + first;
         for (size_t i = 0; i < m; i++) {
             high[i] = br_high(ix, b[i].node);
             low[i] = br_low(ix, b[i].node);
@@ -127,144 +229,81 @@ static void bound_whole(const struct br_index *ix, struct br_searcher *s, const 
         ix->kernels->dots(high, m, s->query, ix->stride, high_dots);
         for (size_t i = 0; i < m; i++) {
             int32_t dot = 16 * high_dots[i] + low_dots[i] - q->quant.bias;
-            b[i] = bound_of(ix, q, b[i].node, (float)dot * q->quant.per_unit, br_meta(ix, b[i].node)->residual);
+            b[i] = bound_of(q, b[i].node, (float)dot * q->quant.per_unit, br_meta(ix, b[i].node)->residual);
         }
     }
 }
 
-/* The next node at or after `node` whose slot is allowed. Slots and nodes grow together and gaps are few: the node
- * of a slot is at most as far on as the slot is, and mostly exactly there. */
-static uint32_t next_allowed(const struct br_index *ix, const struct br_bitmap *allow, uint32_t node, uint32_t end)
+static int by_bound(const void *a, const void *b)
 {
-    while (node < end) {
-        uint64_t slot = *br_node_slot(ix, node);
-        if (slot >= allow->n_bits)
-            return end;
-        if (br_bitmap_test(allow, slot))
-            return node;
-        uint64_t word = slot / 64, left = allow->words[word] & (~UINT64_C(0) << slot % 64);
-        uint64_t words = (allow->n_bits + 63) / 64;
-        while (!left && ++word < words)
-            left = allow->words[word];
-        if (!left)
-            return end;
-        uint64_t target = word * 64 + (uint64_t)__builtin_ctzll(left);
-        /* target > slot; nodes before the returned one have slots below target */
-        uint64_t guess = node + (target - slot);
-        if (guess < end && *br_node_slot(ix, (uint32_t)guess) == target) {
-            node = (uint32_t)guess;
-            continue;
-        }
-        uint32_t low = node + 1, high = (uint32_t)BR_MIN(guess, (uint64_t)end);
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (*br_node_slot(ix, middle) < target)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        node = low;
-    }
-    return end;
+    float x = ((const struct br_bound *)a)->most, y = ((const struct br_bound *)b)->most;
+    return (x < y) - (x > y);
 }
 
-static size_t bound_matches(const struct br_index *ix, struct br_searcher *s, const struct query *q)
+/* The k-th exact similarity of some that are very near, which the k-th of all reaches too; -INFINITY where there are not as many. The most promising
+ * are told apart by whole codes, and the best of those by rows. */
+static float reachable(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n_first, struct br_bound *scratch,
+                       struct br_hit *out, size_t *n_out)
 {
-    uint32_t batch[SCAN_BATCH];
-    size_t n = 0, n_bounds = 0;
-    for (uint32_t node = 0; node < q->filter.node_end; node++) {
-        if (q->filter.allow) {
-            node = next_allowed(ix, q->filter.allow, node, q->filter.node_end);
-            if (node >= q->filter.node_end)
-                break;
-        }
-        if (br_meta(ix, node)->flags & BR_NODE_DEAD)
-            continue;
-        batch[n++] = node;
-        if (n == SCAN_BATCH) {
-            bound_batch(ix, s, q, batch, n, &n_bounds);
-            n = 0;
-        }
-    }
-    bound_batch(ix, s, q, batch, n, &n_bounds);
-    return n_bounds;
-}
-
-/* The exact answer among the most promising of n bounds. Returns the similarity that any further one must reach:
- * INFINITY when none can. */
-static float rerank_first(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n, size_t first,
-                          struct br_hit *out, size_t *n_out)
-{
-    size_t n_first = 0;
-    for (size_t i = 0; i < n; i++) /* a node number stands in for the slot */
-        br_topk_push(s->hits, &n_first, first, s->bounds[i].node, s->bounds[i].most);
-    for (size_t i = 0; i < n_first; i++) {
-        const float *row = row_of(ix, q->rows, (uint32_t)s->hits[i].slot);
-        if (row)
-            __builtin_prefetch(row);
-    }
-    *n_out = 0;
     for (size_t i = 0; i < n_first; i++)
-        rerank(ix, q, (uint32_t)s->hits[i].slot, out, n_out);
-    /* Both heaps have their worst on top. */
-    if (n_first == n || (*n_out == q->k && s->hits[0].similarity < out[0].similarity))
-        return INFINITY;
-    return *n_out == q->k ? out[0].similarity : -INFINITY;
+        scratch[i].node = (uint32_t)s->hits[i].slot;
+    bound_whole(ix, s, q, scratch, n_first);
+    qsort(scratch, n_first, sizeof *scratch, by_bound);
+    size_t n = BR_MIN(n_first, q->k + RERANK_SPARE);
+    for (size_t i = 0; i < n; i++)
+        prefetch_row(ix, q, scratch[i].node, 128);
+    *n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        rerank(ix, q, scratch[i].node, out, n_out);
+    return *n_out == q->k ? out[0].similarity : -INFINITY; /* the heap has its worst on top */
 }
 
 /* Those that can reach a similarity, or are likely to. */
-static size_t keep_bounds(struct br_searcher *s, size_t n, float kth, bool proof)
+static size_t keep_bounds(struct br_bound *b, size_t n, float kth, bool proof)
 {
     size_t left = 0;
     for (size_t i = 0; i < n; i++)
-        if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth)
-            s->bounds[left++] = s->bounds[i];
+        if ((proof ? b[i].most : b[i].likely) >= kth)
+            b[left++] = b[i];
     return left;
 }
 
-static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct query *q, struct br_hit *out,
-                       size_t *n_out, bool *exhaustive, struct br_err *err)
+static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct query *q, uint64_t matches, struct br_hit *out, size_t *n_out,
+                       bool *exhaustive, struct br_err *err)
 {
-    size_t first = BR_MAX(2 * q->k, (size_t)SCAN_RERANK_MIN), possible = 0;
-    enum br_rc rc = fit_scan(s, q->filter.node_end, first, err);
+    size_t first = BR_MAX(2 * q->k, (size_t)SCAN_FIRST_MIN), possible = 0;
+    enum br_rc rc = fit_scan(s, q->filter.node_end + first, first, err);
     if (rc != BR_OK)
         return rc;
     br_quant_query_facts(q->vector, ix->dim, ix->scale, s->query, &q->quant);
-    size_t n = bound_matches(ix, s, q);
-    float kth = rerank_first(ix, s, q, n, first, out, n_out);
-    *exhaustive = true;
-    if (kth != INFINITY) {
-        for (size_t i = 0; i < n; i++)
-            possible += s->bounds[i].most >= kth;
-        bool proof = ix->count <= BR_EXACT_NODES || possible <= PROOF_MAX;
-        *exhaustive = proof;
-        n = keep_bounds(s, n, kth, proof);
-        bound_whole(ix, s, q, n);
-        kth = rerank_first(ix, s, q, n, first, out, n_out);
-        if (kth != INFINITY) {
-            n = keep_bounds(s, n, kth, proof);
-            *n_out = 0;
-            for (size_t i = 0; i < n; i++) {
-                if (*n_out == q->k && out[0].similarity > kth)
-                    kth = out[0].similarity;
-                if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth)
-                    rerank(ix, q, s->bounds[i].node, out, n_out);
-            }
-        }
+    q->likely_share = fminf(LIKELY_DEVIATIONS / sqrtf((float)ix->dim), 1);
+    struct scan_pass pass = {.ix = ix, .s = s, .q = q, .first = first, .least_dot = INT32_MIN,
+                             .all = ix->count <= BR_EXACT_NODES || matches <= PROOF_MATCHES};
+    pass.zero = (float)q->quant.bias * (120.5f / 128);
+    bound_matches(&pass);
+    size_t n = pass.n_bounds;
+    float kth = reachable(ix, s, q, pass.n_first, s->bounds + n, out, n_out);
+    for (size_t i = 0; i < n; i++)
+        possible += s->bounds[i].most >= kth;
+    bool proof = pass.all && (ix->count <= BR_EXACT_NODES || possible <= PROOF_MAX);
+    *exhaustive = proof;
+    n = keep_bounds(s->bounds, n, kth, proof);
+    bound_whole(ix, s, q, s->bounds, n);
+    n = keep_bounds(s->bounds, n, kth, proof);
+    *n_out = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i + ROWS_AHEAD < n)
+            prefetch_row(ix, q, s->bounds[i + ROWS_AHEAD].node, SIZE_MAX);
+        if (*n_out == q->k && out[0].similarity > kth)
+            kth = out[0].similarity;
+        if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth)
+            rerank(ix, q, s->bounds[i].node, out, n_out);
     }
     br_topk_sort(out, *n_out);
     return BR_OK;
 }
 
 /* --- The graph. --- */
-
-/* Moves a row that will be reranked nearer. */
-static void prefetch_row(const struct br_index *ix, const struct query *q, const struct br_cand *c, size_t bytes)
-{
-    const float *row = row_of(ix, q->rows, c->id & ~BR_CAND_EXPANDED);
-    if (row)
-        br_prefetch(row, BR_MIN(bytes, ix->dim * sizeof(float)));
-}
 
 /* How far the distances of two codes may be off from one another, in units of what rounding a component loses: three standard
  * deviations of the difference of two sums, over the components, of query times rounding error (variance 1/12). */
@@ -297,7 +336,7 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
     n = BR_MAX(contenders(found, n, q->k, margin), BR_MIN(n, q->k + RERANK_SPARE)); /* a high plane's unit is 16, and so is what it loses */
     if (n <= REFINE_MAX) { /* for more, the rows alone */
         for (size_t i = 0; i < BR_MIN(n, q->k); i++) /* most of these will be among them */
-            prefetch_row(ix, q, &found[i], 64);
+            prefetch_row(ix, q, found[i].id & ~BR_CAND_EXPANDED, 64);
         br_full_dots(ix, s->query, found, n, dots);
         for (size_t i = 0; i < n; i++) {
             struct br_cand c = {.id = found[i].id & ~BR_CAND_EXPANDED, .d = -dots[i]};
@@ -310,10 +349,10 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
     }
     *n_out = 0;
     for (size_t i = 0; i < BR_MIN(n, (size_t)ROWS_AHEAD); i++)
-        prefetch_row(ix, q, &found[i], SIZE_MAX);
+        prefetch_row(ix, q, found[i].id & ~BR_CAND_EXPANDED, SIZE_MAX);
     for (size_t i = 0; i < n; i++) {
         if (i + ROWS_AHEAD < n)
-            prefetch_row(ix, q, &found[i + ROWS_AHEAD], SIZE_MAX);
+            prefetch_row(ix, q, found[i + ROWS_AHEAD].id & ~BR_CAND_EXPANDED, SIZE_MAX);
         rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
     }
     br_topk_sort(out, *n_out);
@@ -397,5 +436,5 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
         plan->path = BR_PATH_SCAN_AFTER_WALK;
         plan->why = BR_SCAN_WALK_TOO_FEW;
     }
-    return scan(ix, s, &q, out, n_out, exhaustive, err);
+    return scan(ix, s, &q, matches, out, n_out, exhaustive, err);
 }
