@@ -7,9 +7,18 @@
  * so many nearly alike that a proof would read thousands of rows (it leaves out all that is near), bounds of four
  * standard deviations take the place of the certain ones, and the answer is not called exhaustive.
  *
- * The graph is asked only where it pays: sets of more than 20,000 nodes, filters that leave more than 10,000 slots.
- * There a filter decides what enters the answer, not where the search walks, and the beam grows with the share that
- * is filtered out. If fewer than k come back, the scan answers instead, so a filter never hides matches. */
+ * Which of three ways, where a filter leaves some of more than 20,000 nodes (times relative to a walk without filter, on a hundred thousand real
+ * vectors and a million synthetic ones; bench/index_filters.c, which can also force a way, measures them):
+ *   Many pass, a third or more: the walk goes through all nodes, and the filter decides what enters the answer. The beam is as much wider as fewer
+ *     pass, less what is met beside it: 1.2 to 2 times.
+ *   Few pass: the scan of their codes. It costs by the match, whatever the graph.
+ *   In between: the walk goes through what passes alone (walk_body.inc), with a beam that hardly depends on the share: 3 to 5 times. It looks
+ *     at some ROWS_PER_EF rows' worth of memory for each entry of its beam, twice as much where the graph has outgrown the caches. As the scan
+ *     is certain and the walk is not, the scan is preferred until it costs twice as much.
+ * A walk within a filter can fail, and knows it: where fewer than k came back; where it met far fewer neighbours that pass than there are of all
+ * (the filter leaves out what is near the query, and what passes there has no neighbours of its own kind), or far more, away from the query;
+ * where the k-th answer lies in a crowd. Then the scan answers after all: no filter hides matches. What it costs then is what memory gives:
+ * a scan of half of a million reads 96 MB. */
 #include "hnsw_int.h"
 
 #include "exact_int.h"
@@ -22,14 +31,30 @@
 #define RERANK_SPARE 2
 #define ROWS_AHEAD 2
 #define SCAN_FIRST_MIN 32 /* of which the k nearest so far are taken */
-/* What a beam entry of a filtered walk costs, in rows of a scan (measured); a scan that costs less is preferred. */
-#define ROWS_PER_EF 6
-/* A filtered beam holds fewer that pass than a plain one holds nodes: they are met on the way to more. */
+/* A walk through all, if one in so many passes: its beam holds fewer that pass than a plain one holds nodes, as they are met on the way to more;
+ * but a quarter more than are wanted. */
+#define THROUGH 3
 #define FILTERED_NUM 3
 #define FILTERED_DEN 5
+#define WANTED_NUM 5
+#define WANTED_DEN 4
+/* A walk within: the beam, relative to a plain one. */
+#define WITHIN_NUM 5
+#define WITHIN_DEN 4
+#define ROWS_PER_EF 75
+#define CACHED_NODES 250000u
+/* Neighbours that passed, met on a walk within, relative to how many pass of all: it is not to be trusted where they were fewer than THIN; nor where
+ * they were more than THICK, and among the nearest of all fewer than half of that pass: what was found lies together, and not where the query is. */
+#define THIN 0.65
+#define THICK 1.5
+#define SAMPLE 128
+#define SAMPLE_TRIES 4096
+#define STARTS 4
+#define BEAM_ABOVE 16
+#define CROWD 8 /* of a sample; a quarter of a standard deviation from the k-th answer, there are none else */
+#define CROWD_NEAR 0.25f
 #define SCAN_BATCH 32
 #define PROOF_MATCHES 2000 /* of a large graph, so few are worth a proof */
-#define RUN_MAX 4096
 #define PROOF_MAX 512 /* nodes whose rows may be worth reading for a proof; past that, likelihood must do */
 #define LIKELY_DEVIATIONS 3
 
@@ -99,50 +124,17 @@ static struct br_bound bound_of(const struct query *q, uint32_t node, float esti
     return b;
 }
 
-/* Where a pass over the nodes is. Slots and nodes grow together and gaps are few: nodes up to run_end have the slots node + shift. */
-struct cursor {
-    uint32_t node, run_end;
-    uint64_t shift;
-};
-
-static void find_run(const struct br_index *ix, struct cursor *c, uint32_t node_end)
-{
-    uint64_t slot = *br_node_slot(ix, c->node);
-    uint32_t low = 0, high = BR_MIN(node_end - c->node, (uint32_t)RUN_MAX) - 1;
-    if (*br_node_slot(ix, c->node + high) - slot == high)
-        low = high;
-    while (low < high) {
-        uint32_t middle = low + (high - low + 1) / 2;
-        if (*br_node_slot(ix, c->node + middle) - slot == middle)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    c->shift = slot - c->node;
-    c->run_end = c->node + low + 1;
-}
-
-/* The next nodes that are allowed, up to SCAN_BATCH. */
-static size_t take_allowed(const struct br_index *ix, const struct br_filter *f, struct cursor *c, uint32_t *out)
+/* The next nodes that are allowed, from *node on, up to SCAN_BATCH. */
+static size_t take_allowed(const struct br_filter *f, uint32_t *node, uint32_t *out)
 {
     size_t n = 0;
-    while (n < SCAN_BATCH && c->node < f->node_end) {
-        if (!f->allow) {
-            out[n++] = c->node++;
-            continue;
-        }
-        if (c->node >= c->run_end)
-            find_run(ix, c, f->node_end);
-        uint64_t slot = c->node + c->shift, bits;
-        if (slot >= f->allow->n_bits) {
-            c->node = f->node_end;
-            break;
-        }
-        uint32_t valid = (uint32_t)BR_MIN(BR_MIN(64 - slot % 64, f->allow->n_bits - slot), (uint64_t)(c->run_end - c->node));
-        bits = f->allow->words[slot / 64] >> slot % 64 & ~UINT64_C(0) >> (64 - valid);
+    while (!f->allow && n < SCAN_BATCH && *node < f->node_end)
+        out[n++] = (*node)++;
+    while (f->allow && n < SCAN_BATCH && *node < f->node_end) {
+        uint64_t bits = f->allow[*node / 64] >> *node % 64;
         for (; bits && n < SCAN_BATCH; bits &= bits - 1)
-            out[n++] = c->node + (uint32_t)__builtin_ctzll(bits);
-        c->node += bits ? (uint32_t)__builtin_ctzll(bits) : valid;
+            out[n++] = *node + (uint32_t)__builtin_ctzll(bits);
+        *node += bits ? (uint32_t)__builtin_ctzll(bits) : 64 - *node % 64;
     }
     return n;
 }
@@ -201,9 +193,9 @@ static void bound_matches(struct scan_pass *p)
 {
     uint32_t batch[2][SCAN_BATCH];
     size_t n[2] = {0};
-    struct cursor cursor = {0};
+    uint32_t node = 0;
     for (size_t turn = 0;; turn ^= 1) {
-        n[turn] = take_allowed(p->ix, &p->q->filter, &cursor, batch[turn]);
+        n[turn] = take_allowed(&p->q->filter, &node, batch[turn]);
         for (size_t i = 0; i < n[turn]; i++)
             br_prefetch(br_high(p->ix, batch[turn][i]), p->ix->stride);
         bound_batch(p, batch[turn ^ 1], n[turn ^ 1]);
@@ -358,18 +350,127 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
     br_topk_sort(out, *n_out);
 }
 
-/* K-NN-SEARCH, the paper's algorithm 5. */
-static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t ef,
-                       bool filtering, struct br_hit *out, size_t *n_out, struct br_err *err)
+/* Some of what passes, met at random. A walk starts from the best of them too, as all others may be far from what passes; and they tell
+ * whether it could succeed. */
+struct sample {
+    struct br_cand cands[SAMPLE]; /* nearest first */
+    size_t n;
+    float width; /* standard deviation of their distances */
+};
+
+static void take_sample(const struct br_index *ix, const struct br_searcher *s, const struct br_filter *f, struct sample *sample)
 {
-    size_t most = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
-    if (!br_searcher_fit(s, ix->count, ef, filtering ? most : 0, 2 * ix->stride))
-        return br_fail_nomem(err);
-    uint32_t entry = ix->kernels->descend(ix, s, 0);
-    s->passed_n = 0;
-    s->passed_cap = most;
-    ix->kernels->walk(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
+    const uint8_t *rows[SAMPLE];
+    uint32_t nodes[SAMPLE], place = 0;
+    int32_t dots[SAMPLE];
+    double sum = 0, square = 0;
+    size_t n = 0;
+    for (size_t tries = 0; n < SAMPLE && tries < SAMPLE_TRIES; tries++) {
+        place += UINT32_C(0x9e3779b9); /* evenly, by the golden section */
+        nodes[n] = (uint32_t)((uint64_t)place * f->node_end >> 32);
+        n += f->allow[nodes[n] / 64] >> nodes[n] % 64 & 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        rows[i] = br_high(ix, nodes[i]);
+    ix->kernels->dots(rows, n, s->query, ix->stride, dots);
+    for (size_t i = 0; i < n; i++) {
+        struct br_cand c = {.id = nodes[i], .d = -dots[i]};
+        size_t j = i;
+        for (; j && c.d < sample->cands[j - 1].d; j--)
+            sample->cands[j] = sample->cands[j - 1];
+        sample->cands[j] = c;
+        sum += c.d;
+        square += (double)c.d * c.d;
+    }
+    sample->n = n;
+    sample->width = n ? (float)sqrt(fmax(square / (double)n - sum / (double)n * (sum / (double)n), 0)) : 0;
+}
+
+/* The k nearest of many lie alone, far out on the tail of all distances. Where others are as near, or nearly, they form no neighbourhood
+ * that a walk could come to (the filter leaves out the query's own): only the scan knows which of so many it is. */
+static bool lies_in_a_crowd(const struct sample *sample, int32_t kth, int32_t margin, size_t k, uint64_t matches)
+{
+    float near = (float)kth + (float)margin + CROWD_NEAR * sample->width, expected = (float)sample->n * (float)k / (float)matches;
+    size_t n = 0;
+    while (n < sample->n && (float)sample->cands[n].d <= near)
+        n++;
+    return (float)n >= CROWD + 4 * expected;
+}
+
+/* Of the pool of a walk among what passes: without the dead, and the entry if it does not pass. */
+static void drop_unwanted(const struct br_index *ix, struct br_searcher *s, const struct br_filter *f)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < s->pool_n; i++)
+        if (br_node_passes(ix, f, s->pool[i].id & ~BR_CAND_EXPANDED))
+            s->pool[left++] = s->pool[i];
+    s->pool_n = left;
+}
+
+/* A walk among what passes has fewer ways out of a region that is not the nearest. So it does not start from one node there but from all that a
+ * beam finds on the level above, whether they pass or not. Returns the share of them that passes, and how near
+ * the nearest is. */
+static double find_region(const struct br_index *ix, struct br_searcher *s, struct query *q, uint32_t *starts, int32_t *nearest)
+{
+    uint32_t level = BR_MIN(ix->max_level, 1u);
+    size_t passing = 0;
+    ix->kernels->walk(ix, s, ix->kernels->descend(ix, s, level), level, BEAM_ABOVE, NULL);
+    for (size_t i = 0; i < s->pool_n; i++) {
+        uint32_t node = s->pool[i].id & ~BR_CAND_EXPANDED;
+        starts[q->filter.n_starts++] = node;
+        passing += q->filter.allow[node / 64] >> node % 64 & 1;
+    }
+    *nearest = s->pool[0].d;
+    return (double)passing / (double)s->pool_n;
+}
+
+static enum br_rc fit_walk(const struct br_index *ix, struct br_searcher *s, size_t ef, size_t passed, struct br_err *err)
+{
+    return br_searcher_fit(s, ix->count, BR_MAX(ef, (size_t)BEAM_ABOVE), passed, 2 * ix->stride) ? BR_OK : br_fail_nomem(err);
+}
+
+/* K-NN-SEARCH, the paper's algorithm 5, among what passes. *n_out is 0 where it is not to be trusted. */
+static enum br_rc walk_within(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
+                              struct br_hit *out, size_t *n_out, struct br_err *err)
+{
+    struct sample sample;
+    uint32_t starts[BEAM_ABOVE + STARTS];
+    enum br_rc rc = fit_walk(ix, s, plan->ef, 0, err);
     *n_out = 0;
+    if (rc != BR_OK)
+        return rc;
+    int32_t nearest;
+    double near = find_region(ix, s, q, starts, &nearest);
+    take_sample(ix, s, &q->filter, &sample);
+    for (size_t i = 0; i < BR_MIN(sample.n, (size_t)STARTS); i++)
+        starts[q->filter.n_starts++] = sample.cands[i].id;
+    q->filter.within = true;
+    q->filter.starts = starts;
+    s->met = s->met_passing = 0;
+    ix->kernels->walk(ix, s, starts[0], 0, plan->ef, &q->filter);
+    drop_unwanted(ix, s, &q->filter);
+    double met = (double)s->met_passing / (double)s->met, share = (double)plan->matches / (double)plan->nodes;
+    if (s->pool_n < q->k)
+        return BR_OK;
+    bool lost = met < THIN * share || (met > THICK * share && near < met / 2 && s->pool[q->k - 1].d > nearest);
+    if (lost || lies_in_a_crowd(&sample, s->pool[q->k - 1].d, margin_of(ix, s), q->k, plan->matches))
+        return BR_OK;
+    refine(ix, s, q, s->pool, s->pool_n, out, n_out);
+    return BR_OK;
+}
+
+/* The same through all nodes. */
+static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
+                               struct br_hit *out, size_t *n_out, struct br_err *err)
+{
+    bool filtering = plan->path == BR_PATH_FILTERED_WALK;
+    s->passed_n = 0;
+    s->passed_cap = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
+    enum br_rc rc = fit_walk(ix, s, plan->ef, filtering ? s->passed_cap : 0, err);
+    *n_out = 0;
+    if (rc != BR_OK)
+        return rc;
+    ix->kernels->walk(ix, s, ix->kernels->descend(ix, s, 0), 0, plan->ef, filtering ? &q->filter : NULL);
     /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
      * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
     if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))
@@ -378,35 +479,57 @@ static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const s
     return BR_OK;
 }
 
-/* Allowed slots below end: no fewer than there are matches. */
-static uint64_t count_allowed(const struct br_bitmap *allow, uint64_t end)
+/* How to answer: the path, the beam and, for a scan, why. */
+static void make_plan(const struct br_index *ix, const struct query *q, size_t ef, struct br_search_plan *plan)
 {
-    struct br_bitmap prefix = {.words = allow->words, .n_bits = BR_MIN(allow->n_bits, end)};
-    return br_bitmap_count(&prefix);
-}
-
-/* Is a scan to answer at once, and why? */
-static bool scan_pays(const struct br_index *ix, bool filtered, uint64_t matches, size_t k, size_t ef, enum br_scan_why *why)
-{
-    bool small = ix->count <= ix->exact_nodes, few = matches <= k || (filtered && matches <= ix->exact_matches);
-    bool choice = filtered && ix->exact_matches; /* 0: walks are wished for */
-    bool narrow = choice && ef * matches < (uint64_t)k * ix->count; /* a beam of which too few will pass */
-    bool cheaper = choice && matches <= (uint64_t)ef * ROWS_PER_EF;
-    *why = small ? BR_SCAN_SMALL_INDEX : few ? BR_SCAN_FEW_MATCHES : narrow ? BR_SCAN_NARROW_BEAM : BR_SCAN_CHEAPER;
-    return small || few || narrow || cheaper;
+    uint64_t count = ix->count, matches = plan->matches, most = BR_MAX((uint64_t)BR_HNSW_EF_MAX, q->k), beam = BR_MIN(BR_MAX(ef, q->k), most);
+    bool choice = q->filter.allow && ix->exact_matches; /* else walks are wished for */
+    bool all = !q->filter.allow && ix->live == ix->count && q->filter.node_end == ix->count, through = !all && matches * THROUGH >= count;
+    if (!q->filter.allow && !all)
+        through = true; /* deaths alone: the filter has no bits */
+    plan->path = BR_PATH_SCAN;
+    if (count <= ix->exact_nodes) {
+        plan->why = BR_SCAN_SMALL_INDEX;
+        return;
+    }
+    if (matches <= q->k || (q->filter.allow && matches <= ix->exact_matches)) {
+        plan->why = BR_SCAN_FEW_MATCHES;
+        return;
+    }
+    if (through) {
+        uint64_t filtered = beam * count / matches * FILTERED_NUM / FILTERED_DEN, wanted = q->k * count / matches * WANTED_NUM / WANTED_DEN;
+        beam = BR_MIN(BR_MAX(beam, BR_MAX(filtered, wanted)), most);
+        if (choice && beam * matches < q->k * count) {
+            plan->why = BR_SCAN_NARROW_BEAM;
+            return;
+        }
+    } else if (!all) {
+        beam = BR_MIN(beam * WITHIN_NUM / WITHIN_DEN, most);
+        if (choice && matches <= beam * ROWS_PER_EF * (count > CACHED_NODES ? 2 : 1)) {
+            plan->why = BR_SCAN_CHEAPER;
+            return;
+        }
+    }
+    plan->path = all ? BR_PATH_WALK : BR_PATH_FILTERED_WALK;
+    plan->ef = (size_t)beam;
 }
 
 enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, const struct br_rows *rows,
                            const float *query, const struct br_search_params *params, struct br_hit *out,
                            size_t *n_out, bool *exhaustive, struct br_err *err)
 {
-    struct query q = {.rows = rows, .vector = query, .filter = {.allow = params->allow}};
+    struct query q = {.rows = rows, .vector = query};
     *n_out = 0;
     *exhaustive = true;
     q.filter.node_end = br_node_lower_bound(ix, rows->count);
     uint64_t matches = BR_MIN(ix->live, q.filter.node_end);
-    if (params->allow)
-        matches = BR_MIN(matches, count_allowed(params->allow, ix->slot_end));
+    if (params->allow) {
+        if (!br_node_set_make(ix, params->allow, q.filter.node_end, &s->allowed))
+            return br_fail_nomem(err);
+        q.filter.allow = s->allowed.words;
+        struct br_bitmap nodes = {s->allowed.words, q.filter.node_end};
+        matches = BR_MIN(matches, br_bitmap_count(&nodes));
+    }
     /* Damage can make `live` too small; k is cut by what cannot lie. */
     q.k = BR_MIN(params->k, (size_t)q.filter.node_end);
     if (q.k == 0)
@@ -416,24 +539,16 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     if (!ix->kernels->encode_query(query, ix->dim, s->query))
         return br_fail(err, BR_E_DATA, "the query vector is not finite");
 
-    bool filtering = params->allow || ix->live < ix->count || q.filter.node_end < ix->count;
-    size_t most = BR_MAX((size_t)BR_HNSW_EF_MAX, q.k);
-    size_t ef = BR_MIN(BR_MAX(params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, q.k), most);
-    if (filtering && matches)
-        ef = (size_t)BR_MIN(BR_MAX((uint64_t)ef, (uint64_t)ef * ix->count / matches * FILTERED_NUM / FILTERED_DEN), (uint64_t)most);
     struct br_search_plan unasked, *plan = params->plan ? params->plan : &unasked;
     *plan = (struct br_search_plan){.nodes = ix->count, .matches = matches};
-    if (scan_pays(ix, params->allow, matches, q.k, ef, &plan->why)) {
-        plan->path = BR_PATH_SCAN;
-    } else {
-        plan->path = filtering ? BR_PATH_FILTERED_WALK : BR_PATH_WALK;
-        plan->ef = ef;
+    make_plan(ix, &q, params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, plan);
+    if (plan->path != BR_PATH_SCAN) {
         *exhaustive = false;
-        enum br_rc rc = walk(ix, s, &q, ef, filtering, out, n_out, err);
+        bool within = q.filter.allow && matches * THROUGH < ix->count;
+        enum br_rc rc = (within ? walk_within : walk_through)(ix, s, &q, plan, out, n_out, err);
         if (rc != BR_OK || *n_out == q.k)
             return rc;
-        /* Too few: the filter and the walk miss each other. */
-        plan->path = BR_PATH_SCAN_AFTER_WALK;
+        plan->path = BR_PATH_SCAN_AFTER_WALK; /* the filter and the walk miss each other */
         plan->why = BR_SCAN_WALK_TOO_FEW;
     }
     return scan(ix, s, &q, matches, out, n_out, exhaustive, err);
