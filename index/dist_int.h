@@ -32,6 +32,9 @@ extern const struct br_kernels br_kernels_scalar;
 #if defined(__x86_64__)
 extern const struct br_kernels br_kernels_avx2;
 extern const struct br_kernels br_kernels_avx512vnni;
+#elif defined(__aarch64__)
+extern const struct br_kernels br_kernels_neon;
+extern const struct br_kernels br_kernels_neondot;
 #endif
 
 /* The kernels in use: the best this CPU has, or the one that BACKREAD_KERNEL names if the CPU has it. */

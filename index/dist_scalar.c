@@ -1,4 +1,4 @@
-/* dist_scalar.c - the kernels in plain C: the oracle of the others, and what other architectures run. */
+/* dist_scalar.c - the kernels in plain C: the oracle of the others, and what CPUs without any of them run. */
 #include "hnsw_int.h"
 
 #include <string.h>

@@ -151,7 +151,7 @@ struct br_index_report {
 };
 BR_MUST_USE enum br_rc br_index_check(const struct br_index *ix, struct br_index_report *report, struct br_err *err);
 
-/* Name of the distance kernels in use: "scalar", "avx2", "avx512vnni". BACKREAD_KERNEL=name forces one. */
+/* Name of the distance kernels in use: "scalar", "avx2", "avx512vnni", "neon", "neondot". BACKREAD_KERNEL=name forces one. */
 const char *br_index_kernel_name(void);
 
 #endif
