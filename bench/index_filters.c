@@ -248,8 +248,8 @@ int main(int argc, char **argv)
     cell(&b, NULL, 1);
     if (argc > 7) {
         bool scan = strcmp(argv[7], "scan") == 0;
-        b.ix->exact_nodes = scan ? UINT32_MAX : 0;
-        b.ix->exact_matches = 0;
+        b.ix->exact_nodes = 0;
+        b.ix->exact_matches = scan ? UINT32_MAX : 0;
     }
     for (size_t k = 0; k < BR_COUNT(kinds); k++)
         for (size_t i = 0; i < BR_COUNT(shares) && (argc < 7 || strcmp(argv[6], "all") == 0 || strcmp(argv[6], kinds[k].name) == 0); i++)

@@ -232,10 +232,16 @@ static int by_bound(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The k-th exact similarity of some that are very near, which the k-th of all reaches too; -INFINITY where there are not as many. The most promising
- * are told apart by whole codes, and the best of those by rows. */
-static float reachable(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n_first, struct br_bound *scratch,
-                       struct br_hit *out, size_t *n_out)
+static int by_node(const void *a, const void *b)
+{
+    uint32_t x = ((const struct br_bound *)a)->node, y = ((const struct br_bound *)b)->node;
+    return (x > y) - (x < y);
+}
+
+/* The answer among a few that are very near: its k-th is reached by the k-th of all. The most promising are told apart by whole codes, and the
+ * best of those by rows: they are left in scratch, by node. Returns how many. */
+static size_t rerank_first(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n_first, struct br_bound *scratch,
+                           struct br_hit *out, size_t *n_out)
 {
     for (size_t i = 0; i < n_first; i++)
         scratch[i].node = (uint32_t)s->hits[i].slot;
@@ -247,7 +253,8 @@ static float reachable(const struct br_index *ix, struct br_searcher *s, const s
     *n_out = 0;
     for (size_t i = 0; i < n; i++)
         rerank(ix, q, scratch[i].node, out, n_out);
-    return *n_out == q->k ? out[0].similarity : -INFINITY; /* the heap has its worst on top */
+    qsort(scratch, n, sizeof *scratch, by_node);
+    return n;
 }
 
 /* Those that can reach a similarity, or are likely to. */
@@ -270,25 +277,26 @@ static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct 
     br_quant_query_facts(q->vector, ix->dim, ix->scale, s->query, &q->quant);
     q->likely_share = fminf(LIKELY_DEVIATIONS / sqrtf((float)ix->dim), 1);
     struct scan_pass pass = {.ix = ix, .s = s, .q = q, .first = first, .least_dot = INT32_MIN,
-                             .all = ix->count <= BR_EXACT_NODES || matches <= PROOF_MATCHES};
+                             .all = ix->count <= ix->exact_nodes || matches <= PROOF_MATCHES};
     pass.zero = (float)q->quant.bias * (120.5f / 128);
     bound_matches(&pass);
     size_t n = pass.n_bounds;
-    float kth = reachable(ix, s, q, pass.n_first, s->bounds + n, out, n_out);
+    struct br_bound *ranked = s->bounds + n;
+    size_t n_ranked = rerank_first(ix, s, q, pass.n_first, ranked, out, n_out);
+    float kth = *n_out == q->k ? out[0].similarity : -INFINITY; /* the heap has its worst on top */
     for (size_t i = 0; i < n; i++)
         possible += s->bounds[i].most >= kth;
-    bool proof = pass.all && (ix->count <= BR_EXACT_NODES || possible <= PROOF_MAX);
+    bool proof = pass.all && (ix->count <= ix->exact_nodes || possible <= PROOF_MAX);
     *exhaustive = proof;
     n = keep_bounds(s->bounds, n, kth, proof);
     bound_whole(ix, s, q, s->bounds, n);
     n = keep_bounds(s->bounds, n, kth, proof);
-    *n_out = 0;
     for (size_t i = 0; i < n; i++) {
         if (i + ROWS_AHEAD < n)
             prefetch_row(ix, q, s->bounds[i + ROWS_AHEAD].node, SIZE_MAX);
         if (*n_out == q->k && out[0].similarity > kth)
             kth = out[0].similarity;
-        if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth)
+        if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth && !bsearch(&s->bounds[i], ranked, n_ranked, sizeof *ranked, by_node))
             rerank(ix, q, s->bounds[i].node, out, n_out);
     }
     br_topk_sort(out, *n_out);

@@ -102,6 +102,48 @@ static void test_small_graph(void **state)
     ix->exact_nodes = BR_EXACT_NODES;
 }
 
+/* A scan without a proof goes by what is likely. A query in the direction of what a code lost of its vector makes that vector an unlikely answer:
+ * but it was seen to be the nearest before. */
+static void test_unlikely_answer(void **state)
+{
+    (void)state;
+    enum { MANY = 2500, WIDE = 384 };
+    float *v = malloc(sizeof(float) * MANY * WIDE), query[WIDE], lost[WIDE];
+    uint64_t random = 11;
+    assert_non_null(v);
+    for (size_t i = 0; i < MANY * WIDE; i++)
+        v[i] = t_normal(&random);
+    for (size_t i = 0; i < MANY; i++)
+        t_unit(v + i * WIDE, WIDE);
+    struct br_rows wide = {v, WIDE, MANY};
+    struct br_index *graph = t_new_index(WIDE, 1);
+    t_add_range(graph, &wide, 0, MANY);
+    graph->exact_nodes = 0;
+    graph->exact_matches = UINT32_MAX;
+    struct br_bitmap allow;
+    struct br_err err = {0};
+    t_ok(br_bitmap_init(&allow, MANY, &err), &err);
+    br_bitmap_fill(&allow);
+    for (uint32_t x = 0; x < MANY; x += 50) {
+        int8_t code[2 * WIDE];
+        struct br_hit hit;
+        bool exhaustive;
+        br_quant_to_signed(br_high(graph, x), br_low(graph, x), graph->stride, code);
+        for (size_t i = 0; i < WIDE; i++)
+            lost[i] = v[x * WIDE + i] - (float)code[i] / graph->scale;
+        t_unit(lost, WIDE);
+        for (size_t i = 0; i < WIDE; i++)
+            query[i] = v[x * WIDE + i] + lost[i];
+        t_unit(query, WIDE);
+        assert_int_equal(t_search(graph, s, &wide, query, 1, &allow, &hit, &exhaustive), 1);
+        assert_int_equal(hit.slot, x);
+        assert_false(exhaustive);
+    }
+    br_bitmap_free(&allow);
+    br_index_close(graph);
+    free(v);
+}
+
 /* ---- sets of slots and of nodes ---- */
 
 static void compare_sets(const struct br_index *graph, struct br_node_set *set, uint64_t *random)
@@ -164,7 +206,7 @@ int main(void)
     s = t_searcher();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_filter),  cmocka_unit_test(test_few_pass),    cmocka_unit_test(test_some_pass),
-        cmocka_unit_test(test_many_pass),  cmocka_unit_test(test_small_graph), cmocka_unit_test(test_sets_of_nodes),
+        cmocka_unit_test(test_many_pass),  cmocka_unit_test(test_small_graph), cmocka_unit_test(test_sets_of_nodes), cmocka_unit_test(test_unlikely_answer),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     br_searcher_free(s);
