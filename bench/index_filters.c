@@ -1,17 +1,23 @@
 /* index_filters.c - what a filtered search finds of the exact answer, and how much longer it takes than one without.
  *
- *   index_filters BASE.npy QUERIES.npy [QUERIES [ROUNDS]]
+ *   index_filters BASE.npy QUERIES.npy [QUERIES [ROUNDS [GRAPH [KIND [PLAN]]]]]
  *
  * Float32 rows of unit length in C order. For every query and every share of the base that passes, from .01 to 90 %:
  *   random        each vector is as likely to pass as any other
  *   correlated    those nearest to the query pass: all that a search without filter finds, and no more
- *   anti          those farthest from it pass: a walk towards the query meets none of them
- *   leaning, anti-leaning  the same ranked by similarity plus noise as wide as the similarities: most, not all of them
+ *   leaning, anti-leaning  ranked by similarity plus noise as wide as the similarities: mostly the nearest, mostly the farthest
+ *   elsewhere     those nearest to another query pass: what answers is a neighbourhood that is not the query's
+ *   anti          those farthest from it pass, without exception: a walk towards the query meets none of them
  * Everything is as the product has it: the beam, and the choice between walk and scan. Recall is of the ten nearest that pass (all where fewer do;
  * of equal similarities any is right). Time is processor time of one thread; each query's is its best of ROUNDS (3), and the 99th percentiles of
- * filtered and unfiltered queries are set against one another. */
+ * filtered and unfiltered queries are set against one another. "scanned" is the part of the queries that a scan answered, "in vain" the part that
+ * walked first.
+ *
+ * PLAN: "walk" or "scan" decides against the planner (KIND may be "all"), which is how its costs were measured.
+ * GRAPH: a checkpoint file. It is written when it is not there, and searched as the product does, mapped. Without it the graph is in memory. */
 #include <math.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "exact_int.h"
 #include "hnsw_int.h"
@@ -24,7 +30,9 @@ static const double shares[] = {.0001, .001, .005, .01, .02, .05, .1, .2, .5, .9
 static const struct kind {
     const char *name;
     float lean, noise; /* a vector's rank: lean * similarity + noise * (normal of the same width) */
-} kinds[] = {{"random", 0, 1}, {"correlated", 1, 0}, {"leaning", 1, 1}, {"anti-leaning", -1, 1}, {"anti", -1, 0}};
+    bool other;        /* similarity to another query */
+} kinds[] = {{"random", 0, 1, false}, {"correlated", 1, 0, false},   {"leaning", 1, 1, false}, {"anti-leaning", -1, 1, false},
+             {"elsewhere", 1, 0, true}, {"anti", -1, 0, false}};
 
 struct bench {
     float *base, *queries, *similarity; /* similarity: one row of n a query */
@@ -37,7 +45,7 @@ struct bench {
     float *worst;            /* the least similarity that is right, a query */
     size_t *expected;        /* how many are right, at most K */
     double *seconds, plain_p99, plain_p50;
-    size_t expected_all, found, exhaustive;
+    size_t expected_all, found, exhaustive, scanned, in_vain;
 };
 
 static double thread_seconds(void)
@@ -55,10 +63,30 @@ static void *take(size_t n, size_t size)
     return p;
 }
 
-static int by_float(const void *a, const void *b)
+/* The r-th smallest (Hoare's FIND); the values change places. */
+static float nth(float *v, size_t n, size_t r)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        float pivot = v[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            float t = v[i];
+            v[i++] = v[j];
+            v[j--] = t;
+        }
+        if (r <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return v[r];
 }
 
 static int by_double(const void *a, const void *b)
@@ -79,16 +107,17 @@ static void prepare(struct bench *b, size_t query, const struct kind *kind, doub
         mean += (double)similarity[i] / (double)b->n;
         square += (double)similarity[i] * (double)similarity[i] / (double)b->n;
     }
-    float width = (float)sqrt(fmax(square - mean * mean, 0));
+    float width = (float)sqrt(fmax(square - mean * mean, 0)), least = 0;
+    const float *near = kind && kind->other ? b->similarity + (query + b->n_queries / 2) % b->n_queries * b->n : similarity;
     for (size_t i = 0; kind && i < b->n; i++) {
-        float normal = (float)((uniform() + uniform() + uniform() + uniform() - 2) * sqrt(3));
-        b->sorted[i] = b->rank[i] = kind->lean * similarity[i] + kind->noise * width * normal;
+        float normal = kind->noise > 0 ? (float)((uniform() + uniform() + uniform() + uniform() - 2) * sqrt(3)) : 0;
+        b->sorted[i] = b->rank[i] = kind->lean * near[i] + kind->noise * width * normal;
     }
     if (kind)
-        qsort(b->sorted, b->n, sizeof *b->sorted, by_float);
+        least = nth(b->sorted, b->n, b->n - pass);
     br_bitmap_subtract(allow, allow);
     for (size_t i = 0; i < b->n && set < pass; i++)
-        if (!kind || b->rank[i] >= b->sorted[b->n - pass]) {
+        if (!kind || b->rank[i] >= least) {
             br_bitmap_set(allow, i);
             br_topk_push(best, &n, K, i, similarity[i]);
             set++;
@@ -100,7 +129,8 @@ static void prepare(struct bench *b, size_t query, const struct kind *kind, doub
 
 static void search(struct bench *b, size_t query, bool filtered, bool first)
 {
-    struct br_search_params p = {.k = K, .allow = filtered ? &b->allow[query] : NULL};
+    struct br_search_plan plan;
+    struct br_search_params p = {.k = K, .allow = filtered ? &b->allow[query] : NULL, .plan = &plan};
     struct br_hit hits[K];
     struct br_err err = {0};
     size_t n;
@@ -116,13 +146,15 @@ static void search(struct bench *b, size_t query, bool filtered, bool first)
         npy_die("fewer hits than there are matches");
     b->expected_all += n;
     b->exhaustive += exhaustive;
+    b->scanned += plan.path >= BR_PATH_SCAN;
+    b->in_vain += plan.path == BR_PATH_SCAN_AFTER_WALK;
     for (size_t j = 0; j < n; j++)
         b->found += hits[j].similarity >= b->worst[query] - 1e-6f;
 }
 
 static void cell(struct bench *b, const struct kind *kind, double share)
 {
-    b->expected_all = b->found = b->exhaustive = 0;
+    b->expected_all = b->found = b->exhaustive = b->scanned = b->in_vain = 0;
     for (size_t i = 0; i < b->n_queries; i++)
         prepare(b, i, kind, share);
     for (size_t round = 0; round < b->rounds; round++)
@@ -133,10 +165,12 @@ static void cell(struct bench *b, const struct kind *kind, double share)
     if (!kind) {
         b->plain_p50 = p50;
         b->plain_p99 = p99;
+        printf("unfiltered: p50 %.0f us, p99 %.0f us of processor time\n", p50 * 1e6, p99 * 1e6);
     }
-    printf("%-12s  %6.2f %%  %7.4f  %9.2f  %9.2f  %8.0f %%\n", kind ? kind->name : "no filter", share * 100,
-           (double)b->found / (double)b->expected_all, p50 / b->plain_p50, p99 / b->plain_p99,
-           100 * (double)b->exhaustive / (double)b->n_queries);
+    double percent = 100 / (double)b->n_queries;
+    printf("%-12s  %6.2f %%  %7.4f  %9.2f  %9.2f  %7.0f %%  %6.0f %%  %6.0f %%\n", kind ? kind->name : "no filter", share * 100,
+           (double)b->found / (double)b->expected_all, p50 / b->plain_p50, p99 / b->plain_p99, percent * (double)b->scanned,
+           percent * (double)b->in_vain, percent * (double)b->exhaustive);
     fflush(stdout);
 }
 
@@ -154,10 +188,37 @@ static void build(struct bench *b)
     free(slots);
 }
 
+static void open_or_build(struct bench *b, const char *path)
+{
+    struct br_index_identity id = {0};
+    struct br_err err = {0};
+    if (!path || access(path, R_OK) != 0) {
+        build(b);
+        if (path && br_index_checkpoint(b->ix, &br_io_posix, path, &id, &err) != BR_OK)
+            npy_die(err.msg);
+        if (!path)
+            return;
+        br_index_close(b->ix);
+        br_searcher_free(b->s);
+    }
+    double start = thread_seconds();
+    if (br_index_open(&br_io_posix, path, &b->ix, &id, &err) != BR_OK || br_searcher_new(&b->s, &err) != BR_OK)
+        npy_die(err.msg);
+    struct br_search_params p = {.k = K};
+    struct br_hit hits[K];
+    size_t n;
+    bool exhaustive;
+    if (br_index_search(b->ix, b->s, &b->rows, b->queries, &p, hits, &n, &exhaustive, &err) != BR_OK)
+        npy_die(err.msg);
+    printf("opened, and the first query answered: %.2f ms\n", (thread_seconds() - start) * 1e3);
+    if (br_index_count(b->ix) != b->n)
+        npy_die("the graph is of other vectors");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3)
-        npy_die("usage: index_filters BASE.npy QUERIES.npy [QUERIES [ROUNDS]]");
+        npy_die("usage: index_filters BASE.npy QUERIES.npy [QUERIES [ROUNDS [GRAPH [KIND [PLAN]]]]]");
     struct bench b = {.rounds = argc > 4 ? strtoul(argv[4], NULL, 10) : ROUNDS};
     struct br_err err = {0};
     size_t dim, n_file;
@@ -174,7 +235,7 @@ int main(int argc, char **argv)
     b.expected = take(b.n_queries, sizeof(size_t));
     b.seconds = take(b.n_queries, sizeof(double));
     b.allow = take(b.n_queries, sizeof *b.allow);
-    build(&b);
+    open_or_build(&b, argc > 5 ? argv[5] : NULL);
     for (size_t i = 0; i < b.n_queries; i++) {
         if (br_bitmap_init(&b.allow[i], b.n, &err) != BR_OK)
             npy_die(err.msg);
@@ -182,10 +243,16 @@ int main(int argc, char **argv)
             b.similarity[i * b.n + j] = br_kernels()->inner(b.queries + i * b.dim, b.base + j * b.dim, b.dim);
     }
     printf("kernel %s, %zu x %zu, %zu queries; time is filtered / unfiltered\n", br_index_kernel_name(), b.n, b.dim, b.n_queries);
-    printf("%-12s  %8s  %7s  %9s  %9s  %10s\n", "filter", "passes", "recall", "p50 ratio", "p99 ratio", "proven");
+    printf("%-12s  %8s  %7s  %9s  %9s  %9s  %8s  %8s\n", "filter", "passes", "recall", "p50 ratio", "p99 ratio", "scanned", "in vain",
+           "proven");
     cell(&b, NULL, 1);
+    if (argc > 7) {
+        bool scan = strcmp(argv[7], "scan") == 0;
+        b.ix->exact_nodes = 0;
+        b.ix->exact_matches = scan ? UINT32_MAX : 0;
+    }
     for (size_t k = 0; k < BR_COUNT(kinds); k++)
-        for (size_t i = 0; i < BR_COUNT(shares); i++)
+        for (size_t i = 0; i < BR_COUNT(shares) && (argc < 7 || strcmp(argv[6], "all") == 0 || strcmp(argv[6], kinds[k].name) == 0); i++)
             cell(&b, &kinds[k], shares[i]);
     for (size_t i = 0; i < b.n_queries; i++)
         br_bitmap_free(&b.allow[i]);

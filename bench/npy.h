@@ -35,4 +35,16 @@ static inline float *npy_read(const char *path, size_t *rows, size_t *dim)
     return v;
 }
 
+/* What comes before the rows: 128 bytes, which keeps them aligned. */
+static inline void npy_write_header(FILE *f, size_t rows, size_t dim)
+{
+    char header[129];
+    int n = snprintf(header + 10, sizeof header - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }", rows, dim);
+    memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10); /* 0x76: 118 bytes follow */
+    memset(header + 10 + n, ' ', 117 - (size_t)n);
+    header[127] = '\n';
+    if (fwrite(header, 1, 128, f) != 128)
+        npy_die("cannot write the header");
+}
+
 #endif

@@ -15,6 +15,7 @@ struct br_ann {
     struct br_index *index;
     struct br_rows rows;
     float *base, *queries;   /* lifted: unit length */
+    float *given;            /* the base as it came, until it is lifted; may be the same */
     struct br_hit *answers;  /* k a query */
     float *worst;            /* similarity of the k-th nearest, a query */
     double *seconds;         /* of each query */
@@ -203,8 +204,11 @@ int br_ann_new(const struct br_ann_data *d, const struct br_ann_options *opt, st
     enum br_rc rc = BR_OK;
     struct br_ann *a = calloc(1, sizeof *a);
     *out = NULL;
-    if (!a)
+    if (!a) {
+        free(d->base);
         BR_TRY(br_fail_nomem(&err));
+    }
+    a->base = a->given = d->base;
     a->n_base = d->n_base;
     a->n_queries = d->n_queries;
     a->k = BR_MIN(opt->k, d->n_base);
@@ -212,7 +216,8 @@ int br_ann_new(const struct br_ann_data *d, const struct br_ann_options *opt, st
     a->dim = (uint32_t)d->dim + (opt->metric == BR_ANN_COSINE ? 0 : opt->metric == BR_ANN_IP ? 1 : 2);
     if (d->dim > BR_DIM_MAX || a->dim > BR_DIM_MAX)
         BR_TRY(br_fail(&err, BR_E_TOOBIG, "vectors of %zu components: at most %d", d->dim, BR_DIM_MAX - 2));
-    a->base = malloc(a->n_base * a->dim * sizeof *a->base);
+    if (a->dim > d->dim)
+        a->base = malloc(a->n_base * a->dim * sizeof *a->base);
     a->queries = malloc(a->n_queries * a->dim * sizeof *a->queries);
     a->answers = calloc(a->n_queries * a->k, sizeof *a->answers);
     a->worst = malloc(a->n_queries * sizeof *a->worst);
@@ -221,6 +226,9 @@ int br_ann_new(const struct br_ann_data *d, const struct br_ann_options *opt, st
         BR_TRY(br_fail_nomem(&err));
     a->rows = (struct br_rows){.base = a->base, .stride_floats = a->dim, .count = a->n_base};
     BR_TRY(lift(a, d, opt->metric, &err));
+    if (a->base != a->given)
+        free(a->given);
+    a->given = NULL;
     BR_TRY(build(a, opt, &err));
     BR_TRY(d->truth ? given_truth(a, d, &err) : run_shares(a, exact_share, 0, &err));
     *out = a;
@@ -235,6 +243,8 @@ void br_ann_free(struct br_ann *a)
     if (!a)
         return;
     br_index_close(a->index);
+    if (a->base != a->given)
+        free(a->given);
     free(a->base);
     free(a->queries);
     free(a->answers);

@@ -17,7 +17,9 @@
 enum br_ann_metric { BR_ANN_COSINE, BR_ANN_L2, BR_ANN_IP };
 
 struct br_ann_data {
-    const float *base, *queries; /* rows of dim, borrowed while br_ann_new runs; none is empty */
+    float *base; /* rows of dim, from malloc, not empty; br_ann_new takes them over, whatever it returns, and scales them in place for cosine: a
+                    million vectors are not held twice */
+    const float *queries; /* the same, but borrowed while br_ann_new runs */
     size_t n_base, n_queries, dim;
     const int64_t *truth; /* rows of truth_width ids of base, nearest first; NULL: found by an exact scan */
     size_t truth_width;   /* >= k */

@@ -31,7 +31,7 @@ void br_explain_plan(struct br_explain *x, const struct br_search_plan *plan, ui
 {
     static const char *const index[] = {"graph walk", "filtered graph walk", "scan of codes", "scan of codes"};
     static const char *const why[] = {"a graph so small is scanned faster than walked", "so few vectors pass that they are scanned",
-                                      "scanning what passes costs less than a walk so wide", "a walk met too few that pass: scanned after it",
+                                      "scanning what passes costs less than a walk so wide", "a walk met too few that pass, or lost its way: scanned after it",
                                       "fewer of a walk's beam would pass than the list of candidates needs"};
     if (!x)
         return;

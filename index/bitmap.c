@@ -1,4 +1,5 @@
 /* bitmap.c - a set of slots, one bit each. */
+#include "dist_int.h"
 #include "index.h"
 
 #include <stdlib.h>
@@ -52,19 +53,12 @@ bool br_bitmap_test(const struct br_bitmap *b, uint64_t bit)
 
 uint64_t br_bitmap_count(const struct br_bitmap *b)
 {
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < b->n_bits / 64; i++)
-        n += (uint64_t)__builtin_popcountll(b->words[i]);
-    if (b->n_bits % 64)
-        n += (uint64_t)__builtin_popcountll(b->words[b->n_bits / 64] & ((UINT64_C(1) << b->n_bits % 64) - 1));
-    return n;
+    return br_bitmap_count_both(b, b);
 }
 
 uint64_t br_bitmap_count_both(const struct br_bitmap *a, const struct br_bitmap *b)
 {
-    uint64_t n = 0, bits = BR_MIN(a->n_bits, b->n_bits);
-    for (uint64_t i = 0; i < bits / 64; i++)
-        n += (uint64_t)__builtin_popcountll(a->words[i] & b->words[i]);
+    uint64_t bits = BR_MIN(a->n_bits, b->n_bits), n = br_kernels()->count_both(a->words, b->words, bits / 64);
     if (bits % 64)
         n += (uint64_t)__builtin_popcountll(a->words[bits / 64] & b->words[bits / 64] & ((UINT64_C(1) << bits % 64) - 1));
     return n;

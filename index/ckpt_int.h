@@ -41,7 +41,8 @@ struct br_ckpt_header {
     float scale;
     uint32_t n_sections;
     struct br_ckpt_section section[BR_CKPT_SECTIONS];
-    uint8_t zero[BR_CKPT_HEADER - 260];
+    float most_high_residual;
+    uint8_t zero[BR_CKPT_HEADER - 264];
     uint32_t header_crc32c; /* of all bytes before it */
 };
 _Static_assert(sizeof(struct br_ckpt_section) == 24, "table in ckpt_write.c");
@@ -70,7 +71,8 @@ _Static_assert(offsetof(struct br_ckpt_header, upper_count) == 100, "table in ck
 _Static_assert(offsetof(struct br_ckpt_header, scale) == 104, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_ckpt_header, n_sections) == 108, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_ckpt_header, section) == 112, "table in ckpt_write.c");
-_Static_assert(offsetof(struct br_ckpt_header, zero) == 256, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, most_high_residual) == 256, "table in ckpt_write.c");
+_Static_assert(offsetof(struct br_ckpt_header, zero) == 260, "table in ckpt_write.c");
 _Static_assert(offsetof(struct br_ckpt_header, header_crc32c) == 4092, "table in ckpt_write.c");
 
 const char *br_ckpt_section_name(enum br_ckpt_section_id id);

@@ -34,6 +34,8 @@ static const char *header_defect(const struct br_ckpt_header *h, uint64_t file_s
         return "impossible entry point";
     if (!isfinite(h->scale) || h->scale != br_quant_scale(h->dim))
         return "unknown scale of the codes";
+    if (!isfinite(h->most_high_residual) || h->most_high_residual < 0)
+        return "impossible residual";
     if (h->file_size != file_size)
         return "the file has not the size that its header tells";
     if (h->n_sections != BR_CKPT_SECTIONS)
@@ -130,6 +132,10 @@ enum br_rc br_index_open(const struct br_io *io, const char *path, struct br_ind
     ix->entry = h->entry;
     ix->max_level = h->max_level;
     ix->upper_count = h->upper_count;
+    if (!h->count || h->most_high_residual > 0)
+        ix->most_high_residual = h->most_high_residual;
+    else
+        ix->most_high_residual = INFINITY;
     *id = (struct br_index_identity){.generation = h->generation, .applied_seq = h->applied_seq};
     memcpy(id->store_uuid, h->store_uuid, sizeof(id->store_uuid));
     *out = ix;

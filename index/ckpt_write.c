@@ -22,7 +22,8 @@
  *      104     4    scale of the codes, float32
  *      108     4    number of sections, 6
  *      112     6 x 24 sections: offset 8, length 8, row size 4, CRC-32C of the length bytes 4
- *      256  3836    zeros
+ *      256     4    largest residual of a high plane, float32; 0: not known (files of before it was kept)
+ *      260  3832    zeros
  *     4092     4    CRC-32C of bytes 0..4091
  *     4096          sections, each at a multiple of 64, zeros between
  * Sections, in this order
@@ -59,6 +60,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +113,7 @@ static void fill_header(const struct br_index *ix, const struct br_index_identit
                                  .max_level = ix->max_level,
                                  .upper_count = ix->upper_count,
                                  .scale = ix->scale,
+                                 .most_high_residual = isfinite(ix->most_high_residual) ? ix->most_high_residual : 0,
                                  .n_sections = BR_CKPT_SECTIONS};
     memcpy(h->magic, BR_CKPT_MAGIC, sizeof(h->magic));
     memcpy(h->store_uuid, id->store_uuid, sizeof(h->store_uuid));

@@ -1,6 +1,6 @@
 /* dist.c - picks the distance kernels, once a process.
  *
- * The choice is made at run time because one binary serves every x86-64; it is made per batch of codes and not per
+ * The choice is made at run time because one binary serves every CPU of a family; it is made per batch of codes and not per
  * distance, as an indirect call would cost as much as a distance in cache. */
 #include "dist_int.h"
 #include "index.h"
@@ -8,6 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 static const struct br_kernels *chosen;
 static pthread_once_t chosen_once = PTHREAD_ONCE_INIT;
@@ -27,6 +30,11 @@ const struct br_kernels *br_kernels_named(const char *name)
         return avx2 ? &br_kernels_avx2 : NULL;
     if (strcmp(name, "avx512vnni") == 0)
         return vnni ? &br_kernels_avx512vnni : NULL;
+#elif defined(__aarch64__)
+    if (strcmp(name, "neon") == 0)
+        return &br_kernels_neon;
+    if (strcmp(name, "neondot") == 0)
+        return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? &br_kernels_neondot : NULL;
 #endif
     return NULL;
 }
@@ -34,7 +42,7 @@ const struct br_kernels *br_kernels_named(const char *name)
 static void choose(void)
 {
     const char *forced = getenv("BACKREAD_KERNEL");
-    const char *const order[] = {forced ? forced : "", "avx512vnni", "avx2", "scalar"};
+    const char *const order[] = {forced ? forced : "", "avx512vnni", "avx2", "neondot", "neon", "scalar"};
     for (size_t i = 0; i < BR_COUNT(order) && !chosen; i++)
         chosen = br_kernels_named(order[i]);
 }

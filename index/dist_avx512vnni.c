@@ -48,7 +48,7 @@ static float inner(const float *a, const float *b, size_t dim)
 
 const struct br_kernels br_kernels_avx512vnni = {
     .name = "avx512vnni", .dots = dots, .inner = inner, .encode_query = encode_query,
-    .walk = walk, .descend = descend};
+    .walk = walk, .descend = descend, .count_both = count_both};
 #else
 extern const int br_no_avx512vnni_here;
 #endif

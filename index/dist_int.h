@@ -24,12 +24,17 @@ struct br_kernels {
     void (*walk)(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
                  const struct br_filter *filter);
     uint32_t (*descend)(const struct br_index *ix, const struct br_searcher *s, uint32_t to_level);
+    /* Bits that are set in both; a and b may be the same. */
+    uint64_t (*count_both)(const uint64_t *a, const uint64_t *b, size_t n_words);
 };
 
 extern const struct br_kernels br_kernels_scalar;
 #if defined(__x86_64__)
 extern const struct br_kernels br_kernels_avx2;
 extern const struct br_kernels br_kernels_avx512vnni;
+#elif defined(__aarch64__)
+extern const struct br_kernels br_kernels_neon;
+extern const struct br_kernels br_kernels_neondot;
 #endif
 
 /* The kernels in use: the best this CPU has, or the one that BACKREAD_KERNEL names if the CPU has it. */

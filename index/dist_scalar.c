@@ -1,4 +1,4 @@
-/* dist_scalar.c - the kernels in plain C: the oracle of the others, and what other architectures run. */
+/* dist_scalar.c - the kernels in plain C: the oracle of the others, and what CPUs without any of them run. */
 #include "hnsw_int.h"
 
 #include <string.h>
@@ -36,4 +36,4 @@ static float inner(const float *a, const float *b, size_t dim)
 
 const struct br_kernels br_kernels_scalar = {
     .name = "scalar", .dots = dots, .inner = inner, .encode_query = encode_query,
-    .walk = walk, .descend = descend};
+    .walk = walk, .descend = descend, .count_both = count_both};

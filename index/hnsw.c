@@ -1,6 +1,7 @@
 /* hnsw.c - the graph as a data structure: its arrays, its levels, which slots it has. No searching here. */
 #include "hnsw_int.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -96,6 +97,8 @@ static void segs_free(struct br_segs *s)
 
 /* --- Life. --- */
 
+static atomic_uint_fast64_t indexes;
+
 enum br_rc br_index_alloc(const struct br_index_config *cfg, struct br_index **out, struct br_err *err)
 {
     *out = NULL;
@@ -106,6 +109,7 @@ enum br_rc br_index_alloc(const struct br_index_config *cfg, struct br_index **o
     struct br_index *ix = calloc(1, sizeof(*ix));
     if (!ix)
         return br_fail_nomem(err);
+    ix->serial = atomic_fetch_add(&indexes, 1) + 1;
     ix->dim = cfg->dim;
     ix->M = cfg->M;
     ix->M0 = 2 * cfg->M;

@@ -66,7 +66,8 @@ static void check_sums(const struct br_index *ix, uint32_t node, struct br_index
     }
     if (sum != m->sum || sum2 != m->sum2)
         problem(r, "node %u: its code does not match its sums", node);
-    if (!isfinite(m->residual) || m->residual < 0 || !isfinite(m->high_residual) || m->high_residual < 0)
+    if (!isfinite(m->residual) || m->residual < 0 || !isfinite(m->high_residual) || m->high_residual < 0 ||
+        m->high_residual > ix->most_high_residual)
         problem(r, "node %u: impossible residual", node);
 }
 

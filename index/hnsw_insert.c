@@ -8,6 +8,7 @@
  * All memory is taken before the first change, so that a failed batch leaves the graph as it was. */
 #include "hnsw_int.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -102,6 +103,7 @@ static enum br_rc write_node(struct br_index *ix, uint32_t node, uint64_t slot, 
     uint32_t level = br_node_level(ix->seed, node, ix->M);
     if (!br_quant_encode(vector, ix->dim, ix->scale, br_high(ix, node), br_low(ix, node), &sums))
         return br_fail(err, BR_E_DATA, "the vector of slot %llu is not finite", (unsigned long long)slot);
+    ix->most_high_residual = fmaxf(ix->most_high_residual, sums.high_residual);
     *br_meta(ix, node) = (struct br_node_meta){
         .residual = sums.residual, .high_residual = sums.high_residual, .sum = sums.sum, .sum2 = sums.sum2, .upper = upper, .level = (uint8_t)level};
     *br_node_slot(ix, node) = slot;

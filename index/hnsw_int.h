@@ -76,6 +76,22 @@ struct br_bound {
     uint32_t node;
 };
 
+/* Nodes `node` to node + n - 1 have slots from `slot` on. */
+struct br_run {
+    uint32_t node, n;
+    uint64_t slot;
+};
+
+/* hnsw_filter.c: a set of slots as one of nodes, and what is known of how they go together. */
+struct br_node_set {
+    uint64_t *words; /* one bit a node */
+    size_t words_alloc;
+    struct br_run *runs; /* of the first `covered` nodes of an index */
+    size_t n_runs, runs_alloc;
+    uint64_t index; /* its serial number; 0: none */
+    uint32_t covered;
+};
+
 /* Memory of one searching thread; grown before a search, so that nothing can fail within one. */
 struct br_searcher {
     struct br_cand *pool; /* sorted, nearest first */
@@ -86,8 +102,10 @@ struct br_searcher {
     size_t visited_words;
     uint32_t *seen; /* the nodes whose bit is set, in the order they were met */
     size_t seen_n;
+    uint64_t met, met_passing; /* neighbours that a walk within a filter met, and those of them that pass */
     int8_t *query; /* encoded; 64-byte aligned */
     size_t query_alloc;
+    struct br_node_set allowed;
     struct br_bound *bounds;
     size_t bounds_alloc;
     struct br_hit *hits;
@@ -119,9 +137,11 @@ struct br_edge {
 };
 
 struct br_index {
+    uint64_t serial; /* no other index of this process has it */
     uint32_t dim, M, M0, ef_construction;
     uint64_t seed;
     float scale;
+    float most_high_residual; /* no node's is larger; INFINITY: not known */
     size_t stride; /* bytes a row of a plane */
     uint32_t count, live;
     uint64_t slot_end;
@@ -202,6 +222,11 @@ void br_sort_links(struct br_link *links, size_t n);
 void br_select_links(const struct br_index *ix, struct br_builder *w, struct br_link *candidates, size_t n, uint32_t max,
                      uint32_t cap, uint32_t *record);
 
+/* hnsw_filter.c */
+/* The nodes before `end` whose slots are in the set, into set->words. false: no memory. */
+BR_MUST_USE bool br_node_set_make(const struct br_index *ix, const struct br_bitmap *allow, uint32_t end, struct br_node_set *set);
+void br_node_set_free(struct br_node_set *set);
+
 /* hnsw_insert.c */
 void br_builders_free(struct br_index *ix);
 
@@ -213,13 +238,15 @@ void br_searcher_forget(struct br_searcher *s); /* nothing is visited */
 
 /* Which evaluated nodes are answers. NULL instead of a filter: the pool is the answer. */
 struct br_filter {
-    const struct br_bitmap *allow; /* NULL: all */
-    uint32_t node_end;             /* nodes from here on have no row */
+    const uint64_t *allow;  /* a bit a node, none set from node_end on; NULL: all before it */
+    uint32_t node_end;      /* nodes from here on have no row */
+    bool within;            /* walk among what passes alone; allow is there, and nothing is put into passed */
+    const uint32_t *starts; /* then: where to start besides the entry */
+    size_t n_starts;
 };
 static inline bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node)
 {
-    return node < f->node_end && (!f->allow || br_bitmap_test(f->allow, *br_node_slot(ix, node))) &&
-           !(br_meta(ix, node)->flags & BR_NODE_DEAD);
+    return (f->allow ? f->allow[node / 64] >> node % 64 & 1 : node < f->node_end) && !(br_meta(ix, node)->flags & BR_NODE_DEAD);
 }
 /* c . t for nodes of which dot is that of the high plane; nodes' low rows are read. */
 void br_full_dots(const struct br_index *ix, const int8_t *query, const struct br_cand *cands, size_t n, int32_t *out);

@@ -74,6 +74,7 @@ void br_searcher_clear(struct br_searcher *s)
     free(s->visited);
     free(s->seen);
     free(s->query);
+    br_node_set_free(&s->allowed);
     free(s->bounds);
     free(s->hits);
     *s = (struct br_searcher){0};

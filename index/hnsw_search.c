@@ -7,9 +7,18 @@
  * so many nearly alike that a proof would read thousands of rows (it leaves out all that is near), bounds of four
  * standard deviations take the place of the certain ones, and the answer is not called exhaustive.
  *
- * The graph is asked only where it pays: sets of more than 20,000 nodes, filters that leave more than 10,000 slots.
- * There a filter decides what enters the answer, not where the search walks, and the beam grows with the share that
- * is filtered out. If fewer than k come back, the scan answers instead, so a filter never hides matches. */
+ * Which of three ways, where a filter leaves some of more than 20,000 nodes (times relative to a walk without filter, on a hundred thousand real
+ * vectors and a million synthetic ones; bench/index_filters.c, which can also force a way, measures them):
+ *   Many pass, a third or more: the walk goes through all nodes, and the filter decides what enters the answer. The beam is as much wider as fewer
+ *     pass, less what is met beside it: 1.2 to 2 times.
+ *   Few pass: the scan of their codes. It costs by the match, whatever the graph.
+ *   In between: the walk goes through what passes alone (walk_body.inc), with a beam that hardly depends on the share: 3 to 5 times. It looks
+ *     at some ROWS_PER_EF rows' worth of memory for each entry of its beam, twice as much where the graph has outgrown the caches. As the scan
+ *     is certain and the walk is not, the scan is preferred until it costs twice as much.
+ * A walk within a filter can fail, and knows it: where fewer than k came back; where it met far fewer neighbours that pass than there are of all
+ * (the filter leaves out what is near the query, and what passes there has no neighbours of its own kind), or far more, away from the query;
+ * where the k-th answer lies in a crowd. Then the scan answers after all: no filter hides matches. What it costs then is what memory gives:
+ * a scan of half of a million reads 96 MB. */
 #include "hnsw_int.h"
 
 #include "exact_int.h"
@@ -21,20 +30,39 @@
 #define REFINE_MAX 512
 #define RERANK_SPARE 2
 #define ROWS_AHEAD 2
-#define SCAN_RERANK_MIN 128
-/* What a beam entry of a filtered walk costs, in rows of a scan (measured); a scan that costs less is preferred. */
-#define ROWS_PER_EF 6
-/* A filtered beam holds fewer that pass than a plain one holds nodes: they are met on the way to more. */
+#define SCAN_FIRST_MIN 32 /* of which the k nearest so far are taken */
+/* A walk through all, if one in so many passes: its beam holds fewer that pass than a plain one holds nodes, as they are met on the way to more;
+ * but a quarter more than are wanted. */
+#define THROUGH 3
 #define FILTERED_NUM 3
 #define FILTERED_DEN 5
+#define WANTED_NUM 5
+#define WANTED_DEN 4
+/* A walk within: the beam, relative to a plain one. */
+#define WITHIN_NUM 5
+#define WITHIN_DEN 4
+#define ROWS_PER_EF 75
+#define CACHED_NODES 250000u
+/* Neighbours that passed, met on a walk within, relative to how many pass of all: it is not to be trusted where they were fewer than THIN; nor where
+ * they were more than THICK, and among the nearest of all fewer than half of that pass: what was found lies together, and not where the query is. */
+#define THIN 0.65
+#define THICK 1.5
+#define SAMPLE 128
+#define SAMPLE_TRIES 4096
+#define STARTS 4
+#define BEAM_ABOVE 16
+#define CROWD 8 /* of a sample; a quarter of a standard deviation from the k-th answer, there are none else */
+#define CROWD_NEAR 0.25f
 #define SCAN_BATCH 32
-#define PROOF_MAX 1024 /* nodes whose rows may be worth reading for a proof; past that, likelihood must do */
-#define LIKELY_DEVIATIONS 4
+#define PROOF_MATCHES 2000 /* of a large graph, so few are worth a proof */
+#define PROOF_MAX 512 /* nodes whose rows may be worth reading for a proof; past that, likelihood must do */
+#define LIKELY_DEVIATIONS 3
 
 struct query {
     const struct br_rows *rows;
     const float *vector;
     struct br_quant_query quant;
+    float likely_share; /* of what can be lost, what is likely to be */
     struct br_filter filter;
     size_t k;
 };
@@ -67,6 +95,14 @@ static const float *row_of(const struct br_index *ix, const struct br_rows *rows
     return slot < rows->count ? rows->base + slot * rows->stride_floats : NULL;
 }
 
+/* Moves a row that will be reranked nearer. */
+static void prefetch_row(const struct br_index *ix, const struct query *q, uint32_t node, size_t bytes)
+{
+    const float *row = row_of(ix, q->rows, node);
+    if (row)
+        br_prefetch(row, BR_MIN(bytes, ix->dim * sizeof(float)));
+}
+
 static void rerank(const struct br_index *ix, const struct query *q, uint32_t node, struct br_hit *out, size_t *n)
 {
     const float *row = row_of(ix, q->rows, node);
@@ -76,49 +112,107 @@ static void rerank(const struct br_index *ix, const struct query *q, uint32_t no
 
 /* --- The scan. --- */
 
-static float length_of(const struct br_index *ix, const struct br_node_meta *m)
-{
-    return sqrtf((float)m->sum2) / ix->scale;
-}
-
 /* What is lost is at most the product of the lengths of the query and of the residual. As a rule they point nowhere in
- * particular, seen from one another, and it is a normal variable with the dim-th part of that square as its variance. */
-static struct br_bound bound_of(const struct br_index *ix, const struct query *q, uint32_t node, float estimate, float residual)
+ * particular, seen from one another, and it is a normal variable with the dim-th part of that square as its variance. Stored vectors have
+ * unit length. */
+static struct br_bound bound_of(const struct query *q, uint32_t node, float estimate, float residual)
 {
-    const struct br_node_meta *m = br_meta(ix, node);
-    float lost = q->quant.length * residual + q->quant.residual * (length_of(ix, m) + residual);
-    float share = fminf(LIKELY_DEVIATIONS / sqrtf((float)ix->dim), 1);
-    struct br_bound b = {.most = estimate + lost + 1e-4f, .likely = estimate + lost * share + 1e-4f, .node = node};
+    float lost = q->quant.length * residual + q->quant.residual * (1.001f + residual);
+    struct br_bound b = {.most = estimate + lost + 1e-4f, .likely = estimate + lost * q->likely_share + 1e-4f, .node = node};
     if (isnan(b.most) || isnan(b.likely)) /* a damaged residual: no bound */
         b.most = b.likely = INFINITY;
     return b;
 }
 
-/* Bounds of a batch of nodes by their high planes; the low halves are taken for 7.5. */
-static void bound_batch(const struct br_index *ix, struct br_searcher *s, const struct query *q,
-                        const uint32_t *nodes, size_t n, size_t *n_bounds)
+/* The next nodes that are allowed, from *node on, up to SCAN_BATCH. */
+static size_t take_allowed(const struct br_filter *f, uint32_t *node, uint32_t *out)
 {
-    const uint8_t *rows[SCAN_BATCH] = {0};
+    size_t n = 0;
+    while (!f->allow && n < SCAN_BATCH && *node < f->node_end)
+        out[n++] = (*node)++;
+    while (f->allow && n < SCAN_BATCH && *node < f->node_end) {
+        uint64_t bits = f->allow[*node / 64] >> *node % 64;
+        for (; bits && n < SCAN_BATCH; bits &= bits - 1)
+            out[n++] = *node + (uint32_t)__builtin_ctzll(bits);
+        *node += bits ? (uint32_t)__builtin_ctzll(bits) : 64 - *node % 64;
+    }
+    return n;
+}
+
+/* The bounds of the nodes that match. Of many, only of those that may still be among the nearest: s->hits collects the `first` best lower
+ * bounds, and what is likely to be below all of them is let go, most of it by its dot alone: by the largest residual there is. */
+struct scan_pass {
+    const struct br_index *ix;
+    struct br_searcher *s;
+    const struct query *q;
+    size_t first, n_first, n_bounds;
+    float zero; /* what the dots are too large by */
+    int32_t least_dot;
+    bool all;
+};
+
+static void raise_least(struct scan_pass *p)
+{
+    const struct query *q = p->q;
+    struct br_bound none = bound_of(q, 0, 0, p->ix->most_high_residual);
+    float least = ((p->s->hits[0].similarity - none.likely) / q->quant.per_unit + p->zero) / 16 - 1;
+    if (least > -1e9f && least < 1e9f) /* else it says nothing */
+        p->least_dot = (int32_t)least;
+}
+
+/* Bounds by high planes; the low halves are taken for 7.5. */
+static void bound_batch(struct scan_pass *p, const uint32_t *nodes, size_t n)
+{
+    const struct br_index *ix = p->ix;
+    const uint8_t *rows[SCAN_BATCH];
     int32_t dots[SCAN_BATCH];
-    float zero = (float)q->quant.bias * (120.5f / 128);
     for (size_t i = 0; i < n; i++)
         rows[i] = br_high(ix, nodes[i]);
-    ix->kernels->dots(rows, n, s->query, ix->stride, dots);
+    ix->kernels->dots(rows, n, p->s->query, ix->stride, dots);
     for (size_t i = 0; i < n; i++) {
+        if (dots[i] < p->least_dot)
+            continue;
         const struct br_node_meta *m = br_meta(ix, nodes[i]);
-        float estimate = (16 * (float)dots[i] - zero) * q->quant.per_unit;
-        s->bounds[(*n_bounds)++] = bound_of(ix, q, nodes[i], estimate, m->residual + m->high_residual);
+        float estimate = (16 * (float)dots[i] - p->zero) * p->q->quant.per_unit;
+        struct br_bound b = bound_of(p->q, nodes[i], estimate, m->high_residual);
+        bool full = p->n_first == p->first;
+        if (m->flags & BR_NODE_DEAD || (!p->all && full && b.likely < p->s->hits[0].similarity))
+            continue;
+        p->s->bounds[p->n_bounds++] = b;
+        float least = 2 * estimate - b.likely;
+        if (full && least <= p->s->hits[0].similarity)
+            continue;
+        br_topk_push(p->s->hits, &p->n_first, p->first, nodes[i], least); /* a node number stands in for the slot */
+        if (!p->all && p->n_first == p->first)
+            raise_least(p);
     }
 }
 
-/* The first n bounds anew, by whole codes. */
-static void bound_whole(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n)
+/* The rows of a batch are on their way while the batch before it is measured. */
+static void bound_matches(struct scan_pass *p)
+{
+    uint32_t batch[2][SCAN_BATCH];
+    size_t n[2] = {0};
+    uint32_t node = 0;
+    for (size_t turn = 0;; turn ^= 1) {
+        n[turn] = take_allowed(&p->q->filter, &node, batch[turn]);
+        for (size_t i = 0; i < n[turn]; i++)
+            br_prefetch(br_high(p->ix, batch[turn][i]), p->ix->stride);
+        bound_batch(p, batch[turn ^ 1], n[turn ^ 1]);
+        n[turn ^ 1] = 0;
+        if (!n[turn])
+            return;
+    }
+}
+
+/* n bounds anew, by whole codes. */
+static void bound_whole(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_bound *bounds, size_t n)
 {
     for (size_t first = 0; first < n; first += SCAN_BATCH) {
         const uint8_t *high[SCAN_BATCH], *low[SCAN_BATCH];
         int32_t high_dots[SCAN_BATCH], low_dots[SCAN_BATCH];
         size_t m = BR_MIN(n - first, (size_t)SCAN_BATCH);
-        struct br_bound *b = s->bounds + first;
+        struct br_bound *b = bounds + first;
         for (size_t i = 0; i < m; i++) {
             high[i] = br_high(ix, b[i].node);
             low[i] = br_low(ix, b[i].node);
@@ -127,144 +221,89 @@ static void bound_whole(const struct br_index *ix, struct br_searcher *s, const 
         ix->kernels->dots(high, m, s->query, ix->stride, high_dots);
         for (size_t i = 0; i < m; i++) {
             int32_t dot = 16 * high_dots[i] + low_dots[i] - q->quant.bias;
-            b[i] = bound_of(ix, q, b[i].node, (float)dot * q->quant.per_unit, br_meta(ix, b[i].node)->residual);
+            b[i] = bound_of(q, b[i].node, (float)dot * q->quant.per_unit, br_meta(ix, b[i].node)->residual);
         }
     }
 }
 
-/* The next node at or after `node` whose slot is allowed. Slots and nodes grow together and gaps are few: the node
- * of a slot is at most as far on as the slot is, and mostly exactly there. */
-static uint32_t next_allowed(const struct br_index *ix, const struct br_bitmap *allow, uint32_t node, uint32_t end)
+static int by_bound(const void *a, const void *b)
 {
-    while (node < end) {
-        uint64_t slot = *br_node_slot(ix, node);
-        if (slot >= allow->n_bits)
-            return end;
-        if (br_bitmap_test(allow, slot))
-            return node;
-        uint64_t word = slot / 64, left = allow->words[word] & (~UINT64_C(0) << slot % 64);
-        uint64_t words = (allow->n_bits + 63) / 64;
-        while (!left && ++word < words)
-            left = allow->words[word];
-        if (!left)
-            return end;
-        uint64_t target = word * 64 + (uint64_t)__builtin_ctzll(left);
-        /* target > slot; nodes before the returned one have slots below target */
-        uint64_t guess = node + (target - slot);
-        if (guess < end && *br_node_slot(ix, (uint32_t)guess) == target) {
-            node = (uint32_t)guess;
-            continue;
-        }
-        uint32_t low = node + 1, high = (uint32_t)BR_MIN(guess, (uint64_t)end);
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (*br_node_slot(ix, middle) < target)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        node = low;
-    }
-    return end;
+    float x = ((const struct br_bound *)a)->most, y = ((const struct br_bound *)b)->most;
+    return (x < y) - (x > y);
 }
 
-static size_t bound_matches(const struct br_index *ix, struct br_searcher *s, const struct query *q)
+static int by_node(const void *a, const void *b)
 {
-    uint32_t batch[SCAN_BATCH];
-    size_t n = 0, n_bounds = 0;
-    for (uint32_t node = 0; node < q->filter.node_end; node++) {
-        if (q->filter.allow) {
-            node = next_allowed(ix, q->filter.allow, node, q->filter.node_end);
-            if (node >= q->filter.node_end)
-                break;
-        }
-        if (br_meta(ix, node)->flags & BR_NODE_DEAD)
-            continue;
-        batch[n++] = node;
-        if (n == SCAN_BATCH) {
-            bound_batch(ix, s, q, batch, n, &n_bounds);
-            n = 0;
-        }
-    }
-    bound_batch(ix, s, q, batch, n, &n_bounds);
-    return n_bounds;
+    uint32_t x = ((const struct br_bound *)a)->node, y = ((const struct br_bound *)b)->node;
+    return (x > y) - (x < y);
 }
 
-/* The exact answer among the most promising of n bounds. Returns the similarity that any further one must reach:
- * INFINITY when none can. */
-static float rerank_first(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n, size_t first,
-                          struct br_hit *out, size_t *n_out)
+/* The answer among a few that are very near: its k-th is reached by the k-th of all. The most promising are told apart by whole codes, and the
+ * best of those by rows: they are left in scratch, by node. Returns how many. */
+static size_t rerank_first(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n_first, struct br_bound *scratch,
+                           struct br_hit *out, size_t *n_out)
 {
-    size_t n_first = 0;
-    for (size_t i = 0; i < n; i++) /* a node number stands in for the slot */
-        br_topk_push(s->hits, &n_first, first, s->bounds[i].node, s->bounds[i].most);
-    for (size_t i = 0; i < n_first; i++) {
-        const float *row = row_of(ix, q->rows, (uint32_t)s->hits[i].slot);
-        if (row)
-            __builtin_prefetch(row);
-    }
-    *n_out = 0;
     for (size_t i = 0; i < n_first; i++)
-        rerank(ix, q, (uint32_t)s->hits[i].slot, out, n_out);
-    /* Both heaps have their worst on top. */
-    if (n_first == n || (*n_out == q->k && s->hits[0].similarity < out[0].similarity))
-        return INFINITY;
-    return *n_out == q->k ? out[0].similarity : -INFINITY;
+        scratch[i].node = (uint32_t)s->hits[i].slot;
+    bound_whole(ix, s, q, scratch, n_first);
+    qsort(scratch, n_first, sizeof *scratch, by_bound);
+    size_t n = BR_MIN(n_first, q->k + RERANK_SPARE);
+    for (size_t i = 0; i < n; i++)
+        prefetch_row(ix, q, scratch[i].node, 128);
+    *n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        rerank(ix, q, scratch[i].node, out, n_out);
+    qsort(scratch, n, sizeof *scratch, by_node);
+    return n;
 }
 
 /* Those that can reach a similarity, or are likely to. */
-static size_t keep_bounds(struct br_searcher *s, size_t n, float kth, bool proof)
+static size_t keep_bounds(struct br_bound *b, size_t n, float kth, bool proof)
 {
     size_t left = 0;
     for (size_t i = 0; i < n; i++)
-        if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth)
-            s->bounds[left++] = s->bounds[i];
+        if ((proof ? b[i].most : b[i].likely) >= kth)
+            b[left++] = b[i];
     return left;
 }
 
-static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct query *q, struct br_hit *out,
-                       size_t *n_out, bool *exhaustive, struct br_err *err)
+static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct query *q, uint64_t matches, struct br_hit *out, size_t *n_out,
+                       bool *exhaustive, struct br_err *err)
 {
-    size_t first = BR_MAX(2 * q->k, (size_t)SCAN_RERANK_MIN), possible = 0;
-    enum br_rc rc = fit_scan(s, q->filter.node_end, first, err);
+    size_t first = BR_MAX(2 * q->k, (size_t)SCAN_FIRST_MIN), possible = 0;
+    enum br_rc rc = fit_scan(s, q->filter.node_end + first, first, err);
     if (rc != BR_OK)
         return rc;
     br_quant_query_facts(q->vector, ix->dim, ix->scale, s->query, &q->quant);
-    size_t n = bound_matches(ix, s, q);
-    float kth = rerank_first(ix, s, q, n, first, out, n_out);
-    *exhaustive = true;
-    if (kth != INFINITY) {
-        for (size_t i = 0; i < n; i++)
-            possible += s->bounds[i].most >= kth;
-        bool proof = ix->count <= BR_EXACT_NODES || possible <= PROOF_MAX;
-        *exhaustive = proof;
-        n = keep_bounds(s, n, kth, proof);
-        bound_whole(ix, s, q, n);
-        kth = rerank_first(ix, s, q, n, first, out, n_out);
-        if (kth != INFINITY) {
-            n = keep_bounds(s, n, kth, proof);
-            *n_out = 0;
-            for (size_t i = 0; i < n; i++) {
-                if (*n_out == q->k && out[0].similarity > kth)
-                    kth = out[0].similarity;
-                if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth)
-                    rerank(ix, q, s->bounds[i].node, out, n_out);
-            }
-        }
+    q->likely_share = fminf(LIKELY_DEVIATIONS / sqrtf((float)ix->dim), 1);
+    struct scan_pass pass = {.ix = ix, .s = s, .q = q, .first = first, .least_dot = INT32_MIN,
+                             .all = ix->count <= ix->exact_nodes || matches <= PROOF_MATCHES};
+    pass.zero = (float)q->quant.bias * (120.5f / 128);
+    bound_matches(&pass);
+    size_t n = pass.n_bounds;
+    struct br_bound *ranked = s->bounds + n;
+    size_t n_ranked = rerank_first(ix, s, q, pass.n_first, ranked, out, n_out);
+    float kth = *n_out == q->k ? out[0].similarity : -INFINITY; /* the heap has its worst on top */
+    for (size_t i = 0; i < n; i++)
+        possible += s->bounds[i].most >= kth;
+    bool proof = pass.all && (ix->count <= ix->exact_nodes || possible <= PROOF_MAX);
+    *exhaustive = proof;
+    n = keep_bounds(s->bounds, n, kth, proof);
+    bound_whole(ix, s, q, s->bounds, n);
+    n = keep_bounds(s->bounds, n, kth, proof);
+    for (size_t i = 0; i < n; i++) {
+        if (i + ROWS_AHEAD < n)
+            prefetch_row(ix, q, s->bounds[i + ROWS_AHEAD].node, SIZE_MAX);
+        if (*n_out == q->k && out[0].similarity > kth)
+            kth = out[0].similarity;
+        if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth && !bsearch(&s->bounds[i], ranked, n_ranked, sizeof *ranked, by_node))
+            rerank(ix, q, s->bounds[i].node, out, n_out);
     }
     br_topk_sort(out, *n_out);
     return BR_OK;
 }
 
 /* --- The graph. --- */
-
-/* Moves a row that will be reranked nearer. */
-static void prefetch_row(const struct br_index *ix, const struct query *q, const struct br_cand *c, size_t bytes)
-{
-    const float *row = row_of(ix, q->rows, c->id & ~BR_CAND_EXPANDED);
-    if (row)
-        br_prefetch(row, BR_MIN(bytes, ix->dim * sizeof(float)));
-}
 
 /* How far the distances of two codes may be off from one another, in units of what rounding a component loses: three standard
  * deviations of the difference of two sums, over the components, of query times rounding error (variance 1/12). */
@@ -297,7 +336,7 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
     n = BR_MAX(contenders(found, n, q->k, margin), BR_MIN(n, q->k + RERANK_SPARE)); /* a high plane's unit is 16, and so is what it loses */
     if (n <= REFINE_MAX) { /* for more, the rows alone */
         for (size_t i = 0; i < BR_MIN(n, q->k); i++) /* most of these will be among them */
-            prefetch_row(ix, q, &found[i], 64);
+            prefetch_row(ix, q, found[i].id & ~BR_CAND_EXPANDED, 64);
         br_full_dots(ix, s->query, found, n, dots);
         for (size_t i = 0; i < n; i++) {
             struct br_cand c = {.id = found[i].id & ~BR_CAND_EXPANDED, .d = -dots[i]};
@@ -310,27 +349,136 @@ static void refine(const struct br_index *ix, struct br_searcher *s, const struc
     }
     *n_out = 0;
     for (size_t i = 0; i < BR_MIN(n, (size_t)ROWS_AHEAD); i++)
-        prefetch_row(ix, q, &found[i], SIZE_MAX);
+        prefetch_row(ix, q, found[i].id & ~BR_CAND_EXPANDED, SIZE_MAX);
     for (size_t i = 0; i < n; i++) {
         if (i + ROWS_AHEAD < n)
-            prefetch_row(ix, q, &found[i + ROWS_AHEAD], SIZE_MAX);
+            prefetch_row(ix, q, found[i + ROWS_AHEAD].id & ~BR_CAND_EXPANDED, SIZE_MAX);
         rerank(ix, q, found[i].id & ~BR_CAND_EXPANDED, out, n_out);
     }
     br_topk_sort(out, *n_out);
 }
 
-/* K-NN-SEARCH, the paper's algorithm 5. */
-static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t ef,
-                       bool filtering, struct br_hit *out, size_t *n_out, struct br_err *err)
+/* Some of what passes, met at random. A walk starts from the best of them too, as all others may be far from what passes; and they tell
+ * whether it could succeed. */
+struct sample {
+    struct br_cand cands[SAMPLE]; /* nearest first */
+    size_t n;
+    float width; /* standard deviation of their distances */
+};
+
+static void take_sample(const struct br_index *ix, const struct br_searcher *s, const struct br_filter *f, struct sample *sample)
 {
-    size_t most = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
-    if (!br_searcher_fit(s, ix->count, ef, filtering ? most : 0, 2 * ix->stride))
-        return br_fail_nomem(err);
-    uint32_t entry = ix->kernels->descend(ix, s, 0);
-    s->passed_n = 0;
-    s->passed_cap = most;
-    ix->kernels->walk(ix, s, entry, 0, ef, filtering ? &q->filter : NULL);
+    const uint8_t *rows[SAMPLE];
+    uint32_t nodes[SAMPLE], place = 0;
+    int32_t dots[SAMPLE];
+    double sum = 0, square = 0;
+    size_t n = 0;
+    for (size_t tries = 0; n < SAMPLE && tries < SAMPLE_TRIES; tries++) {
+        place += UINT32_C(0x9e3779b9); /* evenly, by the golden section */
+        nodes[n] = (uint32_t)((uint64_t)place * f->node_end >> 32);
+        n += f->allow[nodes[n] / 64] >> nodes[n] % 64 & 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        rows[i] = br_high(ix, nodes[i]);
+    ix->kernels->dots(rows, n, s->query, ix->stride, dots);
+    for (size_t i = 0; i < n; i++) {
+        struct br_cand c = {.id = nodes[i], .d = -dots[i]};
+        size_t j = i;
+        for (; j && c.d < sample->cands[j - 1].d; j--)
+            sample->cands[j] = sample->cands[j - 1];
+        sample->cands[j] = c;
+        sum += c.d;
+        square += (double)c.d * c.d;
+    }
+    sample->n = n;
+    sample->width = n ? (float)sqrt(fmax(square / (double)n - sum / (double)n * (sum / (double)n), 0)) : 0;
+}
+
+/* The k nearest of many lie alone, far out on the tail of all distances. Where others are as near, or nearly, they form no neighbourhood
+ * that a walk could come to (the filter leaves out the query's own): only the scan knows which of so many it is. */
+static bool lies_in_a_crowd(const struct sample *sample, int32_t kth, int32_t margin, size_t k, uint64_t matches)
+{
+    float near = (float)kth + (float)margin + CROWD_NEAR * sample->width, expected = (float)sample->n * (float)k / (float)matches;
+    size_t n = 0;
+    while (n < sample->n && (float)sample->cands[n].d <= near)
+        n++;
+    return (float)n >= CROWD + 4 * expected;
+}
+
+/* Of the pool of a walk among what passes: without the dead, and the entry if it does not pass. */
+static void drop_unwanted(const struct br_index *ix, struct br_searcher *s, const struct br_filter *f)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < s->pool_n; i++)
+        if (br_node_passes(ix, f, s->pool[i].id & ~BR_CAND_EXPANDED))
+            s->pool[left++] = s->pool[i];
+    s->pool_n = left;
+}
+
+/* A walk among what passes has fewer ways out of a region that is not the nearest. So it does not start from one node there but from all that a
+ * beam finds on the level above, whether they pass or not. Returns the share of them that passes, and how near
+ * the nearest is. */
+static double find_region(const struct br_index *ix, struct br_searcher *s, struct query *q, uint32_t *starts, int32_t *nearest)
+{
+    uint32_t level = BR_MIN(ix->max_level, 1u);
+    size_t passing = 0;
+    ix->kernels->walk(ix, s, ix->kernels->descend(ix, s, level), level, BEAM_ABOVE, NULL);
+    for (size_t i = 0; i < s->pool_n; i++) {
+        uint32_t node = s->pool[i].id & ~BR_CAND_EXPANDED;
+        starts[q->filter.n_starts++] = node;
+        passing += q->filter.allow[node / 64] >> node % 64 & 1;
+    }
+    *nearest = s->pool[0].d;
+    return (double)passing / (double)s->pool_n;
+}
+
+static enum br_rc fit_walk(const struct br_index *ix, struct br_searcher *s, size_t ef, size_t passed, struct br_err *err)
+{
+    return br_searcher_fit(s, ix->count, BR_MAX(ef, (size_t)BEAM_ABOVE), passed, 2 * ix->stride) ? BR_OK : br_fail_nomem(err);
+}
+
+/* K-NN-SEARCH, the paper's algorithm 5, among what passes. *n_out is 0 where it is not to be trusted. */
+static enum br_rc walk_within(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
+                              struct br_hit *out, size_t *n_out, struct br_err *err)
+{
+    struct sample sample;
+    uint32_t starts[BEAM_ABOVE + STARTS];
+    enum br_rc rc = fit_walk(ix, s, plan->ef, 0, err);
     *n_out = 0;
+    if (rc != BR_OK)
+        return rc;
+    int32_t nearest;
+    double near = find_region(ix, s, q, starts, &nearest);
+    take_sample(ix, s, &q->filter, &sample);
+    for (size_t i = 0; i < BR_MIN(sample.n, (size_t)STARTS); i++)
+        starts[q->filter.n_starts++] = sample.cands[i].id;
+    q->filter.within = true;
+    q->filter.starts = starts;
+    s->met = s->met_passing = 0;
+    ix->kernels->walk(ix, s, starts[0], 0, plan->ef, &q->filter);
+    drop_unwanted(ix, s, &q->filter);
+    double met = (double)s->met_passing / (double)s->met, share = (double)plan->matches / (double)plan->nodes;
+    if (s->pool_n < q->k)
+        return BR_OK;
+    bool lost = met < THIN * share || (met > THICK * share && near < met / 2 && s->pool[q->k - 1].d > nearest);
+    if (lost || lies_in_a_crowd(&sample, s->pool[q->k - 1].d, margin_of(ix, s), q->k, plan->matches))
+        return BR_OK;
+    refine(ix, s, q, s->pool, s->pool_n, out, n_out);
+    return BR_OK;
+}
+
+/* The same through all nodes. */
+static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
+                               struct br_hit *out, size_t *n_out, struct br_err *err)
+{
+    bool filtering = plan->path == BR_PATH_FILTERED_WALK;
+    s->passed_n = 0;
+    s->passed_cap = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
+    enum br_rc rc = fit_walk(ix, s, plan->ef, filtering ? s->passed_cap : 0, err);
+    *n_out = 0;
+    if (rc != BR_OK)
+        return rc;
+    ix->kernels->walk(ix, s, ix->kernels->descend(ix, s, 0), 0, plan->ef, filtering ? &q->filter : NULL);
     /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
      * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
     if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))
@@ -339,35 +487,57 @@ static enum br_rc walk(const struct br_index *ix, struct br_searcher *s, const s
     return BR_OK;
 }
 
-/* Allowed slots below end: no fewer than there are matches. */
-static uint64_t count_allowed(const struct br_bitmap *allow, uint64_t end)
+/* How to answer: the path, the beam and, for a scan, why. */
+static void make_plan(const struct br_index *ix, const struct query *q, size_t ef, struct br_search_plan *plan)
 {
-    struct br_bitmap prefix = {.words = allow->words, .n_bits = BR_MIN(allow->n_bits, end)};
-    return br_bitmap_count(&prefix);
-}
-
-/* Is a scan to answer at once, and why? */
-static bool scan_pays(const struct br_index *ix, bool filtered, uint64_t matches, size_t k, size_t ef, enum br_scan_why *why)
-{
-    bool small = ix->count <= ix->exact_nodes, few = matches <= k || (filtered && matches <= ix->exact_matches);
-    bool choice = filtered && ix->exact_matches; /* 0: walks are wished for */
-    bool narrow = choice && ef * matches < (uint64_t)k * ix->count; /* a beam of which too few will pass */
-    bool cheaper = choice && matches <= (uint64_t)ef * ROWS_PER_EF;
-    *why = small ? BR_SCAN_SMALL_INDEX : few ? BR_SCAN_FEW_MATCHES : narrow ? BR_SCAN_NARROW_BEAM : BR_SCAN_CHEAPER;
-    return small || few || narrow || cheaper;
+    uint64_t count = ix->count, matches = plan->matches, most = BR_MAX((uint64_t)BR_HNSW_EF_MAX, q->k), beam = BR_MIN(BR_MAX(ef, q->k), most);
+    bool choice = q->filter.allow && ix->exact_matches; /* else walks are wished for */
+    bool all = !q->filter.allow && ix->live == ix->count && q->filter.node_end == ix->count, through = !all && matches * THROUGH >= count;
+    if (!q->filter.allow && !all)
+        through = true; /* deaths alone: the filter has no bits */
+    plan->path = BR_PATH_SCAN;
+    if (count <= ix->exact_nodes) {
+        plan->why = BR_SCAN_SMALL_INDEX;
+        return;
+    }
+    if (matches <= q->k || (q->filter.allow && matches <= ix->exact_matches)) {
+        plan->why = BR_SCAN_FEW_MATCHES;
+        return;
+    }
+    if (through) {
+        uint64_t filtered = beam * count / matches * FILTERED_NUM / FILTERED_DEN, wanted = q->k * count / matches * WANTED_NUM / WANTED_DEN;
+        beam = BR_MIN(BR_MAX(beam, BR_MAX(filtered, wanted)), most);
+        if (choice && beam * matches < q->k * count) {
+            plan->why = BR_SCAN_NARROW_BEAM;
+            return;
+        }
+    } else if (!all) {
+        beam = BR_MIN(beam * WITHIN_NUM / WITHIN_DEN, most);
+        if (choice && matches <= beam * ROWS_PER_EF * (count > CACHED_NODES ? 2 : 1)) {
+            plan->why = BR_SCAN_CHEAPER;
+            return;
+        }
+    }
+    plan->path = all ? BR_PATH_WALK : BR_PATH_FILTERED_WALK;
+    plan->ef = (size_t)beam;
 }
 
 enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, const struct br_rows *rows,
                            const float *query, const struct br_search_params *params, struct br_hit *out,
                            size_t *n_out, bool *exhaustive, struct br_err *err)
 {
-    struct query q = {.rows = rows, .vector = query, .filter = {.allow = params->allow}};
+    struct query q = {.rows = rows, .vector = query};
     *n_out = 0;
     *exhaustive = true;
     q.filter.node_end = br_node_lower_bound(ix, rows->count);
     uint64_t matches = BR_MIN(ix->live, q.filter.node_end);
-    if (params->allow)
-        matches = BR_MIN(matches, count_allowed(params->allow, ix->slot_end));
+    if (params->allow) {
+        if (!br_node_set_make(ix, params->allow, q.filter.node_end, &s->allowed))
+            return br_fail_nomem(err);
+        q.filter.allow = s->allowed.words;
+        struct br_bitmap nodes = {s->allowed.words, q.filter.node_end};
+        matches = BR_MIN(matches, br_bitmap_count(&nodes));
+    }
     /* Damage can make `live` too small; k is cut by what cannot lie. */
     q.k = BR_MIN(params->k, (size_t)q.filter.node_end);
     if (q.k == 0)
@@ -377,25 +547,17 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     if (!ix->kernels->encode_query(query, ix->dim, s->query))
         return br_fail(err, BR_E_DATA, "the query vector is not finite");
 
-    bool filtering = params->allow || ix->live < ix->count || q.filter.node_end < ix->count;
-    size_t most = BR_MAX((size_t)BR_HNSW_EF_MAX, q.k);
-    size_t ef = BR_MIN(BR_MAX(params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, q.k), most);
-    if (filtering && matches)
-        ef = (size_t)BR_MIN(BR_MAX((uint64_t)ef, (uint64_t)ef * ix->count / matches * FILTERED_NUM / FILTERED_DEN), (uint64_t)most);
     struct br_search_plan unasked, *plan = params->plan ? params->plan : &unasked;
     *plan = (struct br_search_plan){.nodes = ix->count, .matches = matches};
-    if (scan_pays(ix, params->allow, matches, q.k, ef, &plan->why)) {
-        plan->path = BR_PATH_SCAN;
-    } else {
-        plan->path = filtering ? BR_PATH_FILTERED_WALK : BR_PATH_WALK;
-        plan->ef = ef;
+    make_plan(ix, &q, params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, plan);
+    if (plan->path != BR_PATH_SCAN) {
         *exhaustive = false;
-        enum br_rc rc = walk(ix, s, &q, ef, filtering, out, n_out, err);
+        bool within = q.filter.allow && matches * THROUGH < ix->count;
+        enum br_rc rc = (within ? walk_within : walk_through)(ix, s, &q, plan, out, n_out, err);
         if (rc != BR_OK || *n_out == q.k)
             return rc;
-        /* Too few: the filter and the walk miss each other. */
-        plan->path = BR_PATH_SCAN_AFTER_WALK;
+        plan->path = BR_PATH_SCAN_AFTER_WALK; /* the filter and the walk miss each other */
         plan->why = BR_SCAN_WALK_TOO_FEW;
     }
-    return scan(ix, s, &q, out, n_out, exhaustive, err);
+    return scan(ix, s, &q, matches, out, n_out, exhaustive, err);
 }

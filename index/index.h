@@ -119,7 +119,7 @@ void br_searcher_free(struct br_searcher *s);
 
 /* How a search went, for who asks. */
 enum br_search_path { BR_PATH_WALK, BR_PATH_FILTERED_WALK, BR_PATH_SCAN, BR_PATH_SCAN_AFTER_WALK };
-enum br_scan_why { BR_SCAN_SMALL_INDEX, BR_SCAN_FEW_MATCHES, BR_SCAN_CHEAPER, BR_SCAN_WALK_TOO_FEW, BR_SCAN_NARROW_BEAM }; /* of the last two paths */
+enum br_scan_why { BR_SCAN_SMALL_INDEX, BR_SCAN_FEW_MATCHES, BR_SCAN_CHEAPER, BR_SCAN_WALK_TOO_FEW, BR_SCAN_NARROW_BEAM }; /* of the last two paths; TOO_FEW: or the walk lost its way */
 struct br_search_plan {
     enum br_search_path path;
     enum br_scan_why why;
@@ -152,7 +152,7 @@ struct br_index_report {
 };
 BR_MUST_USE enum br_rc br_index_check(const struct br_index *ix, struct br_index_report *report, struct br_err *err);
 
-/* Name of the distance kernels in use: "scalar", "avx2", "avx512vnni". BACKREAD_KERNEL=name forces one. */
+/* Name of the distance kernels in use: "scalar", "avx2", "avx512vnni", "neon", "neondot". BACKREAD_KERNEL=name forces one. */
 const char *br_index_kernel_name(void);
 
 #endif

@@ -104,6 +104,45 @@ static void test_avx512vnni(void **state)
     check_walk("avx512vnni");
 }
 
+static void test_neon(void **state)
+{
+    (void)state;
+    check_kernel("neon");
+    check_walk("neon");
+}
+
+static void test_neondot(void **state)
+{
+    (void)state;
+    check_kernel("neondot");
+    check_walk("neondot");
+}
+
+static void check_counts(const char *name)
+{
+    const struct br_kernels *k = br_kernels_named(name);
+    static uint64_t a[70], b[70];
+    uint64_t random = 8;
+    for (size_t n = 0; k && n <= BR_COUNT(a); n++) {
+        uint64_t expected = 0;
+        for (size_t i = 0; i < n; i++) {
+            a[i] = t_random(&random);
+            b[i] = i % 3 ? t_random(&random) : ~UINT64_C(0);
+            for (uint64_t left = a[i] & b[i]; left; left &= left - 1)
+                expected++;
+        }
+        assert_int_equal(k->count_both(a, b, n), expected);
+    }
+}
+
+static void test_counts(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"scalar", "avx2", "avx512vnni", "neon", "neondot"};
+    for (size_t i = 0; i < BR_COUNT(names); i++)
+        check_counts(names[i]);
+}
+
 static void test_scalar_equals_arithmetic(void **state)
 {
     (void)state;
@@ -167,6 +206,9 @@ int main(void)
         cmocka_unit_test(test_planes_hold_the_code),
         cmocka_unit_test(test_avx2),
         cmocka_unit_test(test_avx512vnni),
+        cmocka_unit_test(test_neon),
+        cmocka_unit_test(test_neondot),
+        cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,13 +233,14 @@ static int bench_ann(struct cli *cli, struct matrix *base, struct matrix *querie
     int64_t *ids = truth->data ? wide_ids(truth) : NULL;
     if (truth->data && !ids)
         return cli_fail(BR_STATUS_IO, "out of memory for --truth %s", a->text[OPT_TRUTH]);
-    const struct br_ann_data data = {.base = (const float *)(const void *)base->data,
+    const struct br_ann_data data = {.base = (float *)(void *)base->data,
                                      .queries = (const float *)(const void *)queries->data,
                                      .n_base = base->rows,
                                      .n_queries = queries->rows,
                                      .dim = base->width,
                                      .truth = ids,
                                      .truth_width = truth->width};
+    base->data = NULL; /* taken over */
     status = run(cli, &data, &opt);
     free(ids);
     return status;
