@@ -3,11 +3,11 @@
  * Order, and nothing may change it:
  *   1  space reserved in both logs        a full disk shows here
  *   2  content and vectors written past their tails; of a large batch, vectors as they come
- *   3  the syncs of both logs started     together, on threads; nothing is written to the logs from here to step 5
+ *   3  the disk begins with both logs     nothing is written to them from here to step 5
  *   4  meanwhile, into the open SQLite transaction: new rows (new_rows.c), journal row and tails; its pages into the WAL
- *   5  both syncs awaited                 a failure of either is final: poison
+ *   5  both logs synced (together)        a failure of either is final: poison
  *   6  COMMIT                             this is the acknowledgement
- * A batch is valid when step 6 happened. Step 4 may go on beside step 3 because nothing of it counts before COMMIT: pages of an open transaction
+ * A batch is valid when step 6 happened. Step 4 may come before step 5 because nothing of it counts before COMMIT: pages of an open transaction
  * come to lie in the WAL, as they do when SQLite's cache overflows, but no frame of them is marked as a commit. COMMIT adds the one that is,
  * and syncs; it is not begun before step 5 has ended. Steps 1 to 3 touch only bytes past the tails, which are garbage by definition; so do the
  * zeros that are written ahead of later batches (br_log_zero_ahead; for the WAL br_store_wal_ahead), to make their syncs cheaper.
@@ -327,7 +327,7 @@ static enum br_rc sync_logs(struct br_store *s, struct br_err *err)
     struct br_err why = {0};
     br_log_sync_start(&syncs, s->txn.n_contents > 0 ? &s->content.log : NULL, s->vectors.n > 0 ? &s->vectors.log : NULL);
     enum br_rc rows = write_rows(s, &why);
-    enum br_rc rc = br_log_sync_wait(&syncs, err);
+    enum br_rc rc = br_log_sync_end(&syncs, err);
     if (rc != BR_OK)
         s->poisoned = true; /* the kernel may have dropped the pages and called them clean: asking again proves nothing */
     else if (rows != BR_OK && err && err->rc == BR_OK)

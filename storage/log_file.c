@@ -272,11 +272,11 @@ void br_log_sync_start(struct br_log_syncs *y, struct br_log *content, struct br
     br_io_sync_start(&y->io, y->n > 0 ? y->logs[0]->io : NULL, y->n, fd, what);
 }
 
-enum br_rc br_log_sync_wait(struct br_log_syncs *y, struct br_err *err)
+enum br_rc br_log_sync_end(struct br_log_syncs *y, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
     int r[2];
-    br_io_sync_wait(&y->io, r);
+    br_io_sync_end(&y->io, r);
     for (unsigned i = 0; i < y->n; i++) {
         y->logs[i]->dirty = r[i] < 0;
         if (r[i] < 0)

@@ -54,16 +54,16 @@ BR_MUST_USE enum br_rc br_log_write_out(struct br_log *log, struct br_err *err);
 BR_MUST_USE enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err);
 /* Nothing to do when nothing was written. A failure is final: the caller poisons its handle. */
 BR_MUST_USE enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err);
-/* The same for two logs, at the same time where the disk can, while the caller does something else. */
+/* The same for two logs, at the same time where the disk can; it works on them while the caller does something else. */
 struct br_log_syncs {
     struct br_log *logs[2];
     unsigned n;
     struct br_io_syncs io;
 };
-/* Either may be NULL. Nothing is written to them until br_log_sync_wait, which must follow. */
+/* Either may be NULL. Nothing is written to them until br_log_sync_end, which must follow. */
 void br_log_sync_start(struct br_log_syncs *y, struct br_log *content, struct br_log *vectors);
 /* A failure of either is a failure. */
-BR_MUST_USE enum br_rc br_log_sync_wait(struct br_log_syncs *y, struct br_err *err);
+BR_MUST_USE enum br_rc br_log_sync_end(struct br_log_syncs *y, struct br_err *err);
 /* Gives back space past `size`; best effort. */
 void br_log_shrink(struct br_log *log, uint64_t size);
 /* Is [offset, offset + n) inside the file? Looks again when the file was shorter before. */

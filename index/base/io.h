@@ -9,7 +9,6 @@
 
 #include "base/base.h"
 
-#include <pthread.h>
 #include <sys/types.h>
 
 struct br_io_stat {
@@ -62,7 +61,7 @@ BR_MUST_USE int br_io_pwrite_full(const struct br_io *io, int fd, const void *bu
  * was none, else the first error. That it is gone is durable once the directory above is synced. */
 int br_io_remove_dir(const struct br_io *io, const char *dir);
 
-/* Syncs of one or two files, under way while the caller does something else. */
+/* Syncs of one or two files, the long part of which is under way while the caller does something else. */
 struct br_io_syncs {
     const struct br_io *io;
     struct br_io_sync {
@@ -72,13 +71,11 @@ struct br_io_syncs {
         int result;
     } files[2];
     unsigned n;
-    bool on_thread;
-    pthread_t thread;
 };
-/* Starts the syncs of n files (at most 2), at the same time where the table allows it. y stays where it is until br_io_sync_wait; so do the
- * descriptors, and nothing is written to the files meanwhile. Where no thread can be had, the syncs happen in br_io_sync_wait. */
+/* The disk begins with n files (at most 2), to which nothing is written until br_io_sync_end. */
 void br_io_sync_start(struct br_io_syncs *y, const struct br_io *io, unsigned n, const int fd[], const char *const what[]);
-/* Returns when all are done, whether or not one failed; result: of each, 0 or a negative errno. To be called once for each start. */
-void br_io_sync_wait(struct br_io_syncs *y, int result[]);
+/* Syncs them, at the same time where the table allows it. Returns when all are done, whether or not one failed; result: of each, 0 or a
+ * negative errno. To be called once for each start. */
+void br_io_sync_end(struct br_io_syncs *y, int result[]);
 
 #endif
