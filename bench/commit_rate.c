@@ -8,10 +8,13 @@
  * of batches a second, store to bare loop. Printed are median, least and most of the rounds, and the ratio of all batches. The target: 90 %.
  * A second bare loop writes to its files what the store wrote in all, write-ahead log and checkpoints included: what is left of the
  * difference then is not the amount. /proc/self/io tells that amount.
+ * The last line is the least that SQLite takes for as many rows: a transaction that puts a row for each text and for each vector into two tables
+ * with an integer key and nothing else, durable as the store's are. How much of the store's time that is says what could be gained yet.
  * Absolute rates are printed for orientation only: they are the disk's, and vary by the minute where others use it too. */
 #include "store.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +118,78 @@ static void open_bare(struct bare *b, const char *dir)
     }
 }
 
+/* --- Rows alone --- */
+
+struct rows {
+    sqlite3 *db;
+    sqlite3_stmt *begin, *content, *slot, *commit;
+    int64_t n;
+};
+
+static sqlite3_stmt *prepare(struct rows *r, const char *sql)
+{
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v3(r->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL) != SQLITE_OK)
+        die("cannot prepare", sqlite3_errmsg(r->db));
+    return st;
+}
+
+static void open_rows(struct rows *r, const char *dir)
+{
+    char uri[4096];
+    *r = (struct rows){0};
+    snprintf(uri, sizeof uri, "file:%s/rows.db?psow=0", dir);
+    if (sqlite3_open_v2(uri, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) !=
+            SQLITE_OK ||
+        sqlite3_exec(r->db,
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384;"
+                     "DROP TABLE IF EXISTS content; DROP TABLE IF EXISTS slots;"
+                     "CREATE TABLE content(id INTEGER PRIMARY KEY, offset, length, hash);"
+                     "CREATE TABLE slots(slot INTEGER PRIMARY KEY, content, checksum, seq)",
+                     NULL, NULL, NULL) != SQLITE_OK)
+        die("cannot make a database", sqlite3_errmsg(r->db));
+    r->begin = prepare(r, "BEGIN IMMEDIATE");
+    r->content = prepare(r, "INSERT INTO content VALUES(?1, ?2, ?3, ?4)");
+    r->slot = prepare(r, "INSERT INTO slots VALUES(?1, ?2, ?3, ?4)");
+    r->commit = prepare(r, "COMMIT");
+}
+
+static void close_rows(struct rows *r)
+{
+    sqlite3_finalize(r->begin);
+    sqlite3_finalize(r->content);
+    sqlite3_finalize(r->slot);
+    sqlite3_finalize(r->commit);
+    sqlite3_close(r->db);
+}
+
+static void step(struct rows *r, sqlite3_stmt *st)
+{
+    if (sqlite3_step(st) != SQLITE_DONE)
+        die("SQLite fails", sqlite3_errmsg(r->db));
+    sqlite3_reset(st);
+}
+
+static double rows_batch(struct rows *r, size_t batch)
+{
+    double start = now();
+    step(r, r->begin);
+    for (size_t i = 0; i < batch; i++, r->n++) {
+        sqlite3_bind_int64(r->content, 1, r->n);
+        sqlite3_bind_int64(r->content, 2, r->n * (TEXT + 24));
+        sqlite3_bind_int64(r->content, 3, TEXT);
+        sqlite3_bind_blob(r->content, 4, text[i], 16, SQLITE_STATIC);
+        step(r, r->content);
+        sqlite3_bind_int64(r->slot, 1, r->n);
+        sqlite3_bind_int64(r->slot, 2, r->n);
+        sqlite3_bind_int64(r->slot, 3, (int64_t)((uint64_t)r->n * UINT64_C(0x9E3779B97F4A7C15)));
+        sqlite3_bind_int64(r->slot, 4, r->n / (int64_t)batch);
+        step(r, r->slot);
+    }
+    step(r, r->commit);
+    return now() - start;
+}
+
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -154,22 +229,27 @@ static void compare(struct br_store *s, const char *dir, size_t batch, size_t ro
     double stored = 0;
     uint64_t n = 0;
     struct bare files[2];
+    struct rows rows;
+    double rows_alone = 0;
+    open_rows(&rows, dir);
     open_bare(&files[0], dir);
     open_bare(&files[1], dir);
     same.all = all.all = 0;
     for (size_t i = 0; i < rounds; i++) {
-        double took[3] = {0};
-        for (; took[0] + took[1] + took[2] < seconds; n++) {
+        double took[4] = {0};
+        for (; took[0] + took[1] + took[2] + took[3] < seconds; n++) {
             size_t before = written();
             took[0] += store_batch(s, batch);
             size_t logs = documents[0] + documents[1], others = written() - before;
             const size_t everything[2] = {logs, others - BR_MIN(others, logs)};
             took[1] += bare_batch(&files[0], documents);
             took[2] += bare_batch(&files[1], everything);
+            took[3] += rows_batch(&rows, batch);
         }
         same.ratio[i] = took[1] / took[0];
         all.ratio[i] = took[2] / took[0];
         stored += took[0];
+        rows_alone += took[3];
         same.all += took[1];
         all.all += took[2];
     }
@@ -177,11 +257,12 @@ static void compare(struct br_store *s, const char *dir, size_t batch, size_t ro
         close(files[i].fd[0]);
         close(files[i].fd[1]);
     }
+    close_rows(&rows);
     printf("%zu documents, %.0f batches a second and %.0f of the bare loop\n", batch, (double)n / stored, (double)n / same.all);
     print("the documents", &same, rounds, stored);
     printf("  target 90: %s\n", same.ratio[rounds / 2] >= 0.9 ? "met" : "MISSED");
     print("all that is written", &all, rounds, stored);
-    putchar('\n');
+    printf("\n  %5.1f %% of its time SQLite takes for as many rows in two plain tables\n", rows_alone / stored * 100);
     fflush(stdout);
 }
 
