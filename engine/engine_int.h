@@ -62,8 +62,7 @@ struct br_workspace {
     struct br_word_memory *words; /* postings.c; shared with helpers */
     struct br_docs *docs;       /* docs.c */
     struct br_helpers *helpers; /* batch.c: made at the first batch */
-    struct br_state counted_at; /* when threads_counted, the number of conversations with passages, was counted */
-    uint64_t threads_counted;
+    struct br_conversations *conversations; /* conversations.c */
     char id[65], name[256], domain[256];
 };
 

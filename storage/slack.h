@@ -278,8 +278,11 @@ BR_MUST_USE enum br_rc br_slack_each_doc(struct br_store *s, void (*fn)(void *ct
 /* fn for each passage of a conversation; length: bytes of its text. */
 BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
                                                 void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);
-/* Conversations that have passages. */
-BR_MUST_USE enum br_rc br_slack_threads_with_passages(struct br_store *s, uint64_t *n, struct br_err *err);
+/* fn for each passage, those of a conversation one after the other. */
+BR_MUST_USE enum br_rc br_slack_passage_threads(struct br_store *s, void (*fn)(void *ctx, int64_t content_id, bool next_conversation), void *ctx,
+                                                struct br_err *err);
+/* Messages of threads, roots included. */
+BR_MUST_USE enum br_rc br_slack_threaded_messages(struct br_store *s, uint64_t *n, struct br_err *err);
 
 /* --- Words as the keyword index sees them: cut, folded and stemmed by its own tokenizer. --- */
 struct br_slack_tokenizer;
