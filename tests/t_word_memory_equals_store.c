@@ -1,6 +1,6 @@
 /* What is remembered of the keyword index and of documents is what the store says: the lists of phrases, merged, are the counts of one expression of
- * them all, among everything and among some; the conversations that have a word are those of its passages; a document by slot or by record is the one a statement finds, those that are not there included;
- * all of it after edits, deletions and compaction too. */
+ * them all, among everything and among some; the conversations that have a word are those of its passages; a document by slot or by record is the
+ * one a statement finds, those that are not there included; all of it after edits, deletions and compaction too. */
 #include "open_archive.h"
 
 #include "conversations.h"
