@@ -226,7 +226,7 @@ struct br_slack_terms {
     size_t n_reactions;
     unsigned has;      /* BR_HAS_*, BR_IS_* */
     int64_t min_reactions; /* reactions_total of a message; 0 none */
-    const char *const *participants; /* ids of persons */
+    const struct br_slack_author *participants;
     size_t n_participants;
     const char *match; /* FTS5 expression over messages, NULL none */
 };
@@ -234,7 +234,7 @@ struct br_slack_terms {
  *
  * A message passes when it is in any of with.channel_ids, by any of with.authors, in a conversation of all of with.participants, has all of
  * with.reactions, with.has, with.min_reactions and with.match, lies in the dates, and nothing in `without` is true of it. Someone's conversations
- * are the threads they wrote in, and the direct messages they are in, one to one or in a group. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
+ * are the threads they wrote in, and the direct messages they are in, one to one or in a group (a bot: that it wrote in). What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
  *
  * A passage stands for messages, one of which is shown, so it passes when it has a message to show and none that was excluded: its channel
  * passes, so do the participants of its conversation, a message of it lies in the dates, a message of it passes everything (when there is a
