@@ -288,7 +288,7 @@ struct br_search_options { /* zero: defaults */
                                    after: later than that day, before: earlier than it */
     const char *const *has; /* link, file, reaction, pin, thread, :emoji: (all of) */
     size_t n_has;
-    const char *const *with; /* persons, by name or id (all of): threads they wrote in, direct messages they are in */
+    const char *const *with; /* persons or bots, by name or id (all of): threads they wrote in, direct messages they are in */
     size_t n_with;
     const char *const *is; /* thread: any message of one; root: the first of one (all of) */
     size_t n_is;

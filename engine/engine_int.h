@@ -62,8 +62,7 @@ struct br_workspace {
     struct br_word_memory *words; /* postings.c; shared with helpers */
     struct br_docs *docs;       /* docs.c */
     struct br_helpers *helpers; /* batch.c: made at the first batch */
-    struct br_state counted_at; /* when threads_counted, the number of conversations with passages, was counted */
-    uint64_t threads_counted;
+    struct br_conversations *conversations; /* conversations.c */
     char id[65], name[256], domain[256];
 };
 
@@ -277,8 +276,8 @@ struct br_query {
     struct br_query_list {
         const char **items; /* owned */
         size_t n;
-    } channels[2], reactions[2], participants[2]; /* with, without */
-    struct br_slack_author *authors[2]; /* owned */
+    } channels[2], reactions[2]; /* with, without */
+    struct br_slack_author *authors[2], *participants[2]; /* owned */
 };
 BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_tokenizer *t, const char *query, const struct br_search_options *o,
                                       struct br_query *q, struct br_err *err);

@@ -79,6 +79,11 @@ static const char *name_of(struct explaining *e, bool channel, const char *id)
     return f.name;
 }
 
+static const char *name_of_author(struct explaining *e, const struct br_slack_author *a)
+{
+    return a->is_bot ? a->key : name_of(e, false, a->key);
+}
+
 /* ---- conditions ---- */
 
 static enum br_rc add_filter(struct explaining *e, const struct br_slack_filter *alone, struct br_explain_filter filter, struct br_err *err)
@@ -128,10 +133,10 @@ static enum br_rc add_terms(struct explaining *e, bool excluded, const struct br
                         name_of(e, true, t->channel_ids[i]), t->channel_ids[i], err));
     for (size_t i = 0; i < t->n_authors; i++)
         BR_TRY(add_term(e, excluded, &(struct br_slack_terms){.authors = &t->authors[i], .n_authors = 1}, "from",
-                        t->authors[i].is_bot ? t->authors[i].key : name_of(e, false, t->authors[i].key), t->authors[i].key, err));
+                        name_of_author(e, &t->authors[i]), t->authors[i].key, err));
     for (size_t i = 0; i < t->n_participants; i++)
         BR_TRY(add_term(e, excluded, &(struct br_slack_terms){.participants = &t->participants[i], .n_participants = 1}, "with",
-                        name_of(e, false, t->participants[i]), t->participants[i], err));
+                        name_of_author(e, &t->participants[i]), t->participants[i].key, err));
     for (size_t i = 0; i < t->n_reactions; i++) {
         snprintf(emoji, sizeof emoji, ":%s:", t->reactions[i]);
         BR_TRY(add_term(e, excluded, &(struct br_slack_terms){.reactions = &t->reactions[i], .n_reactions = 1}, "has", emoji, NULL, err));

@@ -25,18 +25,23 @@ static void add_strings(struct br_buf *b, const char *const *items, size_t n)
         add_string(b, items[i]);
 }
 
+static void add_authors(struct br_buf *b, const struct br_slack_author *items, size_t n)
+{
+    add_number(b, n);
+    for (size_t i = 0; i < n; i++) {
+        add_number(b, items[i].is_bot);
+        add_string(b, items[i].key);
+    }
+}
+
 static void add_terms(struct br_buf *b, const struct br_slack_terms *t)
 {
     add_strings(b, t->channel_ids, t->n_channels);
-    add_number(b, t->n_authors);
-    for (size_t i = 0; i < t->n_authors; i++) {
-        add_number(b, t->authors[i].is_bot);
-        add_string(b, t->authors[i].key);
-    }
+    add_authors(b, t->authors, t->n_authors);
     add_strings(b, t->reactions, t->n_reactions);
     add_number(b, t->has);
     add_number(b, (uint64_t)t->min_reactions);
-    add_strings(b, t->participants, t->n_participants);
+    add_authors(b, t->participants, t->n_participants);
     add_string(b, t->match);
 }
 _Static_assert(sizeof(struct br_slack_terms) == 11 * sizeof(uint64_t), "every term is in the key");

@@ -2,8 +2,8 @@
  *
  * A cursor is all there is to know: nothing is kept between pages. Its fields, in hexadecimal and parted by minus signs:
  *   1 fingerprint of the question   2 generation of the logs   3, 4 slots and content records there were at the first page
- *   5 hits on the first page        6 hits shown so far        7 to 11 what words were weighed by (struct br_word_totals)
- *   12 channel:ts of the last one shown
+ *   5 hits on the first page        6 hits shown so far        7 to 12 what words were weighed by (struct br_word_totals)
+ *   13 channel:ts of the last one shown
  * A later page is a part of the same ranking: as deep as the first page looked, over the documents that were there then. What was deleted or
  * edited since is gone from it (so are the passages of a thread that went on), and the page begins behind the last hit shown wherever that is
  * now. A compaction gives documents other numbers: cursors of before it are refused. */
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 11 }; /* numbers of a cursor */
+enum { FIELDS = 12 }; /* numbers of a cursor */
 
 static bool field(const char **s, uint64_t *out)
 {
@@ -61,7 +61,7 @@ enum br_rc br_page_of(const char *cursor, uint64_t fingerprint, size_t n, const 
     page->base_n = (size_t)f[4];
     page->offset = (size_t)f[5];
     page->n = BR_MIN(n, BR_SEARCH_N_MAX - page->offset); /* the last page may be a short one */
-    page->words = (struct br_word_totals){.documents = {f[6], f[7]}, .tokens = {f[8], f[9]}, .threads = f[10]};
+    page->words = (struct br_word_totals){.documents = {f[6], f[7]}, .tokens = {f[8], f[9]}, .threads = f[10], .lone = f[11]};
     page->pinned = now->vector_tail > page->slots || now->next_content_id > page->contents;
     return BR_OK;
 }
@@ -90,7 +90,7 @@ enum br_rc br_page_cut(const struct br_page *p, uint64_t fingerprint, struct br_
     const struct br_word_totals *w = &p->words;
     char cursor[FIELDS * 17 + 64 + 21];
     const uint64_t fields[FIELDS] = {fingerprint,     p->generation,   p->slots,     p->contents,  p->base_n, p->offset + r->count,
-                                     w->documents[0], w->documents[1], w->tokens[0], w->tokens[1], w->threads};
+                                     w->documents[0], w->documents[1], w->tokens[0], w->tokens[1], w->threads,   w->lone};
     int n = 0;
     for (int i = 0; i < FIELDS; i++)
         n += snprintf(cursor + n, sizeof cursor - (size_t)n, "%" PRIx64 "-", fields[i]);

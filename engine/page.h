@@ -8,6 +8,7 @@
 struct br_word_totals {
     uint64_t documents[2], tokens[2]; /* by enum br_doc_kind */
     uint64_t threads;                 /* with passages */
+    uint64_t lone;                    /* messages outside of threads */
 };
 
 /* A page of a search. All pages rank among as many candidates as the first, so that they are parts of one ranking. */

@@ -88,17 +88,6 @@ static enum br_rc resolve_me(const struct parser *p, const char *key, const char
     return BR_OK;
 }
 
-static enum br_rc add_participant(struct parser *p, bool negated, const char *name, struct br_err *err)
-{
-    char id[64];
-    enum br_rc rc;
-    BR_TRY(resolve_me(p, "with", &name, err));
-    BR_TRY(br_slack_find_user(p->ws->store, name, id, err));
-    BR_TRY(list_add(p->q, &p->q->participants[negated], id, err));
-err:
-    return rc;
-}
-
 /* in:#tools, in:tools, in:C024BE91L; in:@ada is the direct messages with her. */
 static enum br_rc add_channel(struct parser *p, bool negated, const char *name, struct br_err *err)
 {
@@ -115,17 +104,17 @@ err:
     return rc;
 }
 
-static enum br_rc add_author(struct parser *p, bool negated, const char *name, struct br_err *err)
+/* key: from or with. A person, else a bot. */
+static enum br_rc add_author(struct parser *p, const char *key, const char *name, struct br_slack_author **list, size_t *n, struct br_err *err)
 {
-    struct br_slack_terms *t = negated ? &p->q->filter.without : &p->q->filter.with;
     enum br_rc rc;
-    BR_TRY(resolve_me(p, "from", &name, err));
-    struct br_slack_author *a = realloc(p->q->authors[negated], (t->n_authors + 1) * sizeof *a);
+    BR_TRY(resolve_me(p, key, &name, err));
+    struct br_slack_author *a = realloc(*list, (*n + 1) * sizeof *a);
     if (!a)
         return br_fail_nomem(err);
-    p->q->authors[negated] = a;
-    BR_TRY(br_slack_find_author(p->ws->store, name, &a[t->n_authors], err));
-    t->n_authors++;
+    *list = a;
+    BR_TRY(br_slack_find_author(p->ws->store, name, &a[*n], err));
+    ++*n;
 err:
     return rc;
 }
@@ -214,6 +203,7 @@ static bool is_one_of(const char *key, const char *const *list, size_t n)
 /* key:value, key in lower case and one of ours. */
 static enum br_rc add_filter(struct parser *p, bool negated, const char *key, const char *value, struct br_err *err)
 {
+    struct br_slack_terms *terms = negated ? &p->q->filter.without : &p->q->filter.with;
     if (++p->n_filters > BR_SEARCH_FILTERS_MAX)
         return br_fail(err, BR_E_USAGE, "too many filters: at most %d in one question", BR_SEARCH_FILTERS_MAX);
     if (strlen(value) >= WORD_BYTES_MAX)
@@ -223,9 +213,9 @@ static enum br_rc add_filter(struct parser *p, bool negated, const char *key, co
     if (strcmp(key, "in") == 0)
         return add_channel(p, negated, value, err);
     if (strcmp(key, "from") == 0)
-        return add_author(p, negated, value, err);
+        return add_author(p, key, value, &p->q->authors[negated], &terms->n_authors, err);
     if (strcmp(key, "with") == 0)
-        return add_participant(p, negated, value, err);
+        return add_author(p, key, value, &p->q->participants[negated], &terms->n_participants, err);
     if (strcmp(key, "has") == 0)
         return add_has(p, negated, value, err);
     if (strcmp(key, "is") == 0)
@@ -552,8 +542,7 @@ static void point_at_lists(struct br_query *q)
         terms[i]->reactions = q->reactions[i].items;
         terms[i]->n_reactions = q->reactions[i].n;
         terms[i]->authors = q->authors[i];
-        terms[i]->participants = q->participants[i].items;
-        terms[i]->n_participants = q->participants[i].n;
+        terms[i]->participants = q->participants[i];
         terms[i]->match = match[i]->len ? br_buf_str(match[i]) : NULL;
     }
 }
@@ -625,7 +614,7 @@ void br_query_free(struct br_query *q)
     for (int i = 0; i < 2; i++) {
         free(q->channels[i].items);
         free(q->reactions[i].items);
-        free(q->participants[i].items);
+        free(q->participants[i]);
         free(q->authors[i]);
     }
     br_arena_free(&q->arena);

@@ -6,7 +6,9 @@
  *
  *   score = sum over terms of idf * tf * (K1 + 1) / (tf + K1 * (1 - b + b * length / mean length))
  *
- * idf is that of documents, messages and passages alike, so that one scale fits conversations with and without passages. Lengths are of
+ * idf is that of conversations (threads with passages, and messages outside of threads): a word that one long thread says in every passage is
+ * rare all the same. Measured on held-out halves of the labelled tasks, it finds more than that of messages and passages (S@10 of hybrid search
+ * a2 .825 to .829, a2-noroot .596 to .603, b .529 to .537; no half of a task finds less). One scale fits both kinds. Lengths are of
  * the text in bytes, at BYTES_PER_TOKEN: they only temper counts, and the index keeps the exact ones where they are slow to get at. Threads are
  * long because they go on, not because they say things twice over, but long ones also come up by chance: THREAD_B is higher than the
  * customary .75, which messages keep. */
@@ -16,11 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conversations.h"
 #include "postings.h"
 
 #define K1 1.2
 #define MESSAGE_B 0.75
-#define THREAD_B 0.9
+#define THREAD_B 0.95
 #define BYTES_PER_TOKEN 6.0
 #define TERMS_USED 24 /* of a query */
 
@@ -34,27 +37,27 @@ static double weight(double idf, double tf, double norm)
     return idf * tf * (K1 + 1) / (tf + norm);
 }
 
-/* Threads are counted once in each state of the store, so that every handle gives the same scores, whatever it was asked before. */
-static enum br_rc count_threads(struct br_workspace *ws, const struct br_state *now, uint64_t *n, struct br_err *err)
-{
-    enum br_rc rc = BR_OK;
-    if (memcmp(&ws->counted_at, now, sizeof *now) != 0) {
-        BR_TRY(br_slack_threads_with_passages(ws->store, &ws->threads_counted, err));
-        ws->counted_at = *now;
-    }
-    *n = ws->threads_counted;
-err:
-    return rc;
-}
-
-static enum br_rc count_all(struct br_workspace *ws, const struct br_state *now, const struct br_term_counts of[2], struct br_word_totals *t,
-                            struct br_err *err)
+/* Conversations are counted once in each state of the store, so that every handle gives the same scores, whatever it was asked before. */
+static void count_all(const struct br_conversations *c, const struct br_term_counts of[2], struct br_word_totals *t)
 {
     for (int kind = 0; kind < 2; kind++) {
         t->documents[kind] = of[kind].n_documents;
         t->tokens[kind] = of[kind].n_tokens;
     }
-    return t->documents[BR_DOC_PASSAGE] ? count_threads(ws, now, &t->threads, err) : BR_OK;
+    t->threads = c->threads;
+    t->lone = t->documents[BR_DOC_MESSAGE] - BR_MIN(t->documents[BR_DOC_MESSAGE], c->threaded);
+}
+
+/* Threads that have the word, and of the messages that have it the share that is in none. */
+static enum br_rc weigh_words(struct br_word_counts *w, const struct br_conversations *c, size_t n, struct br_err *err)
+{
+    const struct br_word_totals *t = &w->totals;
+    uint64_t threads_with[BR_TERMS_MAX] = {0};
+    double lone = (double)t->lone / (double)BR_MAX(t->documents[BR_DOC_MESSAGE], (uint64_t)1);
+    enum br_rc rc = br_conversations_with(c, &w->of[BR_DOC_PASSAGE], n, threads_with, err);
+    for (size_t i = 0; i < n; i++)
+        w->idf[i] = idf_of((double)t->threads + (double)t->lone, (double)threads_with[i] + lone * (double)w->of[BR_DOC_MESSAGE].documents_with[i]);
+    return rc;
 }
 
 static double mean(uint64_t tokens, uint64_t n)
@@ -128,6 +131,7 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
 {
     struct br_term_counts *m = &out->of[BR_DOC_MESSAGE], *p = &out->of[BR_DOC_PASSAGE];
     struct br_phrase phrases[TERMS_USED];
+    const struct br_conversations *conversations;
     struct br_store_info info;
     size_t n;
     enum br_rc rc;
@@ -138,16 +142,15 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
     BR_TRY(choose(ws, q, phrases, &n, &out->match, err));
     BR_TRY(br_postings_count(ws, &out->state, phrases, n, BR_DOC_MESSAGE, contents, m, err));
     BR_TRY(br_postings_count(ws, &out->state, phrases, n, BR_DOC_PASSAGE, contents, p, err));
+    BR_TRY(br_conversations_of(ws, &info, &conversations, err));
     if (totals)
         out->totals = *totals;
     else
-        BR_TRY(count_all(ws, &out->state, out->of, &out->totals, err));
+        count_all(conversations, out->of, &out->totals);
     const struct br_word_totals *t = &out->totals;
     out->thread_tokens = mean(t->tokens[BR_DOC_PASSAGE], t->threads);
     out->message_tokens = mean(t->tokens[BR_DOC_MESSAGE], t->documents[BR_DOC_MESSAGE]);
-    for (size_t i = 0; i < n; i++)
-        out->idf[i] = idf_of((double)t->documents[BR_DOC_MESSAGE] + (double)t->documents[BR_DOC_PASSAGE],
-                             (double)(m->documents_with[i] + p->documents_with[i]));
+    BR_TRY(weigh_words(out, conversations, n, err));
 err:
     if (rc != BR_OK)
         br_word_counts_free(out);

@@ -226,7 +226,7 @@ struct br_slack_terms {
     size_t n_reactions;
     unsigned has;      /* BR_HAS_*, BR_IS_* */
     int64_t min_reactions; /* reactions_total of a message; 0 none */
-    const char *const *participants; /* ids of persons */
+    const struct br_slack_author *participants;
     size_t n_participants;
     const char *match; /* FTS5 expression over messages, NULL none */
 };
@@ -234,7 +234,7 @@ struct br_slack_terms {
  *
  * A message passes when it is in any of with.channel_ids, by any of with.authors, in a conversation of all of with.participants, has all of
  * with.reactions, with.has, with.min_reactions and with.match, lies in the dates, and nothing in `without` is true of it. Someone's conversations
- * are the threads they wrote in, and the direct messages they are in, one to one or in a group. What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
+ * are the threads they wrote in, and the direct messages they are in, one to one or in a group (a bot: that it wrote in). What words it has is FTS5's to say, on both sides of a search: stems, without case and accents.
  *
  * A passage stands for messages, one of which is shown, so it passes when it has a message to show and none that was excluded: its channel
  * passes, so do the participants of its conversation, a message of it lies in the dates, a message of it passes everything (when there is a
@@ -278,8 +278,11 @@ BR_MUST_USE enum br_rc br_slack_each_doc(struct br_store *s, void (*fn)(void *ct
 /* fn for each passage of a conversation; length: bytes of its text. */
 BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
                                                 void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);
-/* Conversations that have passages. */
-BR_MUST_USE enum br_rc br_slack_threads_with_passages(struct br_store *s, uint64_t *n, struct br_err *err);
+/* fn for each passage, those of a conversation one after the other. */
+BR_MUST_USE enum br_rc br_slack_passage_threads(struct br_store *s, void (*fn)(void *ctx, int64_t content_id, bool next_conversation), void *ctx,
+                                                struct br_err *err);
+/* Messages of threads, roots included. */
+BR_MUST_USE enum br_rc br_slack_threaded_messages(struct br_store *s, uint64_t *n, struct br_err *err);
 
 /* --- Words as the keyword index sees them: cut, folded and stemmed by its own tokenizer. --- */
 struct br_slack_tokenizer;

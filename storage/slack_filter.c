@@ -125,25 +125,43 @@ static const char by_roots[] = /* one index knows roots, the other holds what is
     " CROSS JOIN message_metadata m INDEXED BY messages_by_channel"
     " ON m.workspace_id = ?1 AND m.channel_id = r.channel_id AND m.ts = r.ts"
     " WHERE r.workspace_id = ?1 AND r.thread_ts = r.ts AND r.thread_ts IS NOT NULL AND m.slot IS NOT NULL";
-/* ?3 wrote in these threads, and is in these direct messages: as a member, or, since exports may lack members, having written there. */
-#define THREADS_OF                                                                                                   \
-    "(SELECT DISTINCT a.channel_id AS channel_id, a.thread_ts AS thread_ts FROM message_metadata a"                  \
-    " INDEXED BY messages_by_user WHERE a.workspace_id = ?1 AND a.user_id = ?3 AND a.slot IS NOT NULL"               \
+/* ?3 wrote in these threads, and is in these direct messages: as a member, or, since exports may lack members, having written there. Bots are
+ * no members. */
+#define PERSON_WROTE " INDEXED BY messages_by_user WHERE a.workspace_id = ?1 AND a.user_id = ?3 AND a.slot IS NOT NULL"
+#define BOT_ID_WROTE " INDEXED BY messages_by_bot_id WHERE a.workspace_id = ?1 AND a.bot_id = ?3 AND a.slot IS NOT NULL"
+#define BOT_NAME_WROTE                                                                                               \
+    " INDEXED BY messages_by_bot_name WHERE a.workspace_id = ?1 AND a.bot_name = ?3 COLLATE NOCASE AND a.slot IS NOT NULL"
+#define BOT_WROTE_UNINDEXED                                                                                          \
+    " NOT INDEXED WHERE a.workspace_id = ?1 AND (a.bot_id = ?3 OR a.bot_name = ?3 COLLATE NOCASE) AND a.slot IS NOT NULL"
+#define MEMBERS                                                                                                      \
+    "EXISTS(SELECT 1 FROM channel_members b WHERE b.workspace_id = ?1 AND b.channel_id = c.channel_id AND b.user_id = ?3) OR "
+#define THREADS_OF(WROTE)                                                                                            \
+    "(SELECT DISTINCT a.channel_id AS channel_id, a.thread_ts AS thread_ts FROM message_metadata a" WROTE            \
     " AND a.flags & 8 /* BR_IS_THREAD */ AND a.thread_ts IS NOT NULL) t"
-#define DIRECT_MESSAGES_OF                                                                                           \
+#define DIRECT_MESSAGES_OF(IS_MEMBER, WROTE)                                                                         \
     "(SELECT c.channel_id AS channel_id FROM channels c WHERE c.workspace_id = ?1 AND c.kind IN (2, 3) /* DM, group DM */" \
-    " AND (EXISTS(SELECT 1 FROM channel_members b WHERE b.workspace_id = ?1 AND b.channel_id = c.channel_id"         \
-    "  AND b.user_id = ?3) OR EXISTS(SELECT 1 FROM message_metadata b INDEXED BY messages_by_user"                   \
-    "  WHERE b.workspace_id = ?1 AND b.user_id = ?3 AND b.channel_id = c.channel_id AND b.slot IS NOT NULL))) d"
-static const char *const by_participant[] = {
-    "SELECT m.slot, m.content_id FROM " THREADS_OF " CROSS JOIN message_metadata m INDEXED BY messages_by_thread"
-    " ON m.workspace_id = ?1 AND m.channel_id = t.channel_id AND m.thread_ts = t.thread_ts WHERE m.slot IS NOT NULL",
-    "SELECT p.slot, p.content_id FROM " THREADS_OF " CROSS JOIN passages p"
-    " ON p.workspace_id = ?1 AND p.channel_id = t.channel_id AND p.thread_ts = t.thread_ts WHERE p.slot IS NOT NULL",
-    "SELECT m.slot, m.content_id FROM " DIRECT_MESSAGES_OF " CROSS JOIN message_metadata m INDEXED BY messages_by_channel"
-    " ON m.workspace_id = ?1 AND m.channel_id = d.channel_id WHERE m.slot IS NOT NULL",
-    "SELECT p.slot, p.content_id FROM " DIRECT_MESSAGES_OF " CROSS JOIN passages p"
-    " ON p.workspace_id = ?1 AND p.channel_id = d.channel_id WHERE p.slot IS NOT NULL",
+    " AND (" IS_MEMBER "EXISTS(SELECT 1 FROM message_metadata a" WROTE " AND a.channel_id = c.channel_id))) d"
+#define CONVERSATIONS_OF(IS_MEMBER, WROTE)                                                                           \
+    {                                                                                                                \
+        "SELECT m.slot, m.content_id FROM " THREADS_OF(WROTE)                                                        \
+        " CROSS JOIN message_metadata m INDEXED BY messages_by_thread ON m.workspace_id = ?1"                        \
+        " AND m.channel_id = t.channel_id AND m.thread_ts = t.thread_ts WHERE m.slot IS NOT NULL",                   \
+        "SELECT p.slot, p.content_id FROM " THREADS_OF(WROTE)                                                        \
+        " CROSS JOIN passages p ON p.workspace_id = ?1"                                                              \
+        " AND p.channel_id = t.channel_id AND p.thread_ts = t.thread_ts WHERE p.slot IS NOT NULL",                   \
+        "SELECT m.slot, m.content_id FROM " DIRECT_MESSAGES_OF(IS_MEMBER, WROTE)                                     \
+        " CROSS JOIN message_metadata m INDEXED BY messages_by_channel ON m.workspace_id = ?1"                       \
+        " AND m.channel_id = d.channel_id WHERE m.slot IS NOT NULL",                                                 \
+        "SELECT p.slot, p.content_id FROM " DIRECT_MESSAGES_OF(IS_MEMBER, WROTE)                                     \
+        " CROSS JOIN passages p ON p.workspace_id = ?1 AND p.channel_id = d.channel_id WHERE p.slot IS NOT NULL",    \
+    }
+#define CONVERSATION_WALKS 4
+enum { BY_PERSON, BY_BOT_ID, BY_BOT_NAME, BY_BOT_UNINDEXED };
+static const char *const by_participant[][CONVERSATION_WALKS] = {
+    [BY_PERSON] = CONVERSATIONS_OF(MEMBERS, PERSON_WROTE),
+    [BY_BOT_ID] = CONVERSATIONS_OF("", BOT_ID_WROTE),
+    [BY_BOT_NAME] = CONVERSATIONS_OF("", BOT_NAME_WROTE),
+    [BY_BOT_UNINDEXED] = CONVERSATIONS_OF("", BOT_WROTE_UNINDEXED),
 };
 _Static_assert(BR_IS_THREAD == 8 && BR_CH_DM == 2 && BR_CH_GROUP_DM == 3, "as in the statements");
 /* The ends of a passage are messages of it; only where both are outside must those between be asked. */
@@ -263,13 +281,23 @@ static enum br_rc keep(struct br_store *s, const char *sql, const struct walk *w
     return rc;
 }
 
-/* Messages and passages of someone's conversations. */
-static enum br_rc walk_participant(struct br_store *s, const char *user_id, struct br_slack_set *set, struct br_err *err)
+static enum br_rc walk_conversations(struct br_store *s, int by, const char *key, struct br_slack_set *set, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
-    for (size_t i = 0; i < BR_COUNT(by_participant) && rc == BR_OK; i++)
-        rc = walk(s, by_participant[i], &(struct walk){.author = user_id}, set, err);
+    for (size_t i = 0; i < CONVERSATION_WALKS && rc == BR_OK; i++)
+        rc = walk(s, by_participant[by][i], &(struct walk){.author = key}, set, err);
     return rc;
+}
+
+/* Messages and passages of someone's conversations. */
+static enum br_rc walk_participant(struct br_store *s, const struct br_slack_author *who, struct br_slack_set *set, struct br_err *err)
+{
+    if (!who->is_bot)
+        return walk_conversations(s, BY_PERSON, who->key, set, err);
+    if (s->schema_version < 3)
+        return walk_conversations(s, BY_BOT_UNINDEXED, who->key, set, err);
+    enum br_rc rc = walk_conversations(s, BY_BOT_ID, who->key, set, err);
+    return rc == BR_OK ? walk_conversations(s, BY_BOT_NAME, who->key, set, err) : rc;
 }
 
 /* set := of it what is in conversations of all participants. */
@@ -280,7 +308,7 @@ static enum br_rc keep_participants(struct br_store *s, const struct br_slack_te
         enum br_rc rc = set_new(s, &term, err);
         if (rc != BR_OK)
             return rc;
-        rc = walk_participant(s, t->participants[i], &term, err);
+        rc = walk_participant(s, &t->participants[i], &term, err);
         intersect(set, &term);
         br_slack_set_free(&term);
         if (rc != BR_OK)
@@ -345,7 +373,7 @@ static enum br_rc walk_excluded(struct br_store *s, const struct br_slack_terms 
     if (t->has & BR_IS_ROOT)
         BR_TRY(walk(s, by_roots, &(struct walk){0}, set, err));
     for (size_t i = 0; i < t->n_participants; i++)
-        BR_TRY(walk_participant(s, t->participants[i], set, err));
+        BR_TRY(walk_participant(s, &t->participants[i], set, err));
     if (t->match) {
         BR_TRY(walk_words(s, t->match, &found, set, err));
         BR_TRY(add_passages_of(s, &found, set, err));

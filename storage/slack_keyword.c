@@ -170,10 +170,29 @@ err:
     return rc;
 }
 
-enum br_rc br_slack_threads_with_passages(struct br_store *s, uint64_t *n, struct br_err *err)
+enum br_rc br_slack_passage_threads(struct br_store *s, void (*fn)(void *ctx, int64_t content_id, bool next_conversation), void *ctx,
+                                    struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc;
+    bool row;
+    BR_TRY(br_store_stmt(s, "SELECT content_id, position FROM passages NOT INDEXED WHERE workspace_id = ?1 ORDER BY channel_id, thread_ts, position",
+                         &st, err));
+    for (;;) {
+        BR_TRY(br_slack_step(s, st, &row, err));
+        if (!row)
+            return BR_OK;
+        fn(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) == 0);
+    }
+err:
+    return rc;
+}
+
+enum br_rc br_slack_threaded_messages(struct br_store *s, uint64_t *n, struct br_err *err)
 {
     int64_t count;
-    enum br_rc rc = br_slack_int(s, "SELECT count(*) FROM passages WHERE workspace_id = ?1 AND position = 0", &count, err);
+    enum br_rc rc = br_slack_int(s, "SELECT count(*) FROM message_metadata INDEXED BY messages_by_thread"
+                                    " WHERE workspace_id = ?1 AND thread_ts IS NOT NULL", &count, err);
     *n = rc == BR_OK ? (uint64_t)count : 0;
     return rc;
 }

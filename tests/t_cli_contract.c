@@ -81,6 +81,8 @@ static void wrong_usage_is_one_line_and_exit_2(void **state)
         {{"model", "shwo"}, "model show"},
         {{"model", "convert", "a"}, "OUT"},
         {{"-Z"}, "unknown option"},
+        {{"search", "x", "-zebra"}, "search -- -zebra"},
+        {{"status", "-zebra"}, "unknown option '-z': see"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct outcome o = run_args("home", NULL, CASES[i].args);

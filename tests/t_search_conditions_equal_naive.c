@@ -335,8 +335,8 @@ static void pick_conditions(struct conditions *c, const char *words)
     c->not_in = pick_some(c, "-in", CHANNELS, 3, channel_typed[0], 6);
     c->from = pick_some(c, pick(2) ? "from" : "From", PEOPLE, 6, person_typed[0], 6);
     c->not_from = pick_some(c, "-from", PEOPLE, 6, person_typed[0], 8);
-    c->with = pick_some(c, "with", PEOPLE - 1, 6, person_typed[0], 6);
-    c->not_with = pick_some(c, "-with", PEOPLE - 1, 6, person_typed[0], 9);
+    c->with = pick_some(c, "with", PEOPLE, 6, person_typed[0], 6);
+    c->not_with = pick_some(c, "-with", PEOPLE, 6, person_typed[0], 9);
     c->has = pick_or_none(2, 9), c->has_not = pick_or_none(2, 9);
     if (c->has >= 0)
         type(c, " has:%s", emoji_typed[c->has][pick(3)]);
@@ -514,13 +514,13 @@ static void reasons_name_words_the_message_has(void **state)
 static void what_cannot_be_kept_is_refused(void **state)
 {
     (void)state;
-    static const char *const queries[] = {"x from: ada",  "x in:",          "x is:saved", "x min_reactions:0", "x min_reactions:many", "x has:lnk", "x with:jenkins",   "x has:lnik",   "x \"?!\"",      "x -on:2024-01-01",
+    static const char *const queries[] = {"x from: ada",  "x in:",          "x is:saved", "x min_reactions:0", "x min_reactions:many", "x has:lnk", "x with:jenkin",   "x has:lnik",   "x \"?!\"",      "x -on:2024-01-01",
                                           "x after:2024-02-30", "x after:20240101", "x before:-999", "x before:12345", "x in:@eve", ""};
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
         struct br_search_results r = {0};
         struct br_error err = {0};
         int status = br_search(ws, queries[i], NULL, &r, &err);
-        if (status != BR_STATUS_USAGE && !((strcmp(queries[i], "x in:@eve") == 0 || strstr(queries[i], "jenkins")) && status == BR_STATUS_NOT_FOUND))
+        if (status != BR_STATUS_USAGE && !((strcmp(queries[i], "x in:@eve") == 0 || strstr(queries[i], "jenkin")) && status == BR_STATUS_NOT_FOUND))
             fail_msg("%s: status %d", queries[i], status);
     }
     char many[2000] = "map";

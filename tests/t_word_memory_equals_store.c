@@ -1,8 +1,9 @@
 /* What is remembered of the keyword index and of documents is what the store says: the lists of phrases, merged, are the counts of one expression of
- * them all, among everything and among some; a document by slot or by record is the one a statement finds, those that are not there included;
- * all of it after edits, deletions and compaction too. */
+ * them all, among everything and among some; the conversations that have a word are those of its passages; a document by slot or by record is the
+ * one a statement finds, those that are not there included; all of it after edits, deletions and compaction too. */
 #include "open_archive.h"
 
+#include "conversations.h"
 #include "postings.h"
 
 static unsigned seed = 11;
@@ -116,6 +117,41 @@ static void compare_lists(void)
     }
 }
 
+/* Which conversations have a word, one document at a time. */
+static void compare_conversations(void)
+{
+    struct br_store_info info = now();
+    const struct br_state at = br_state_of(&info);
+    const struct br_conversations *c;
+    struct br_phrase phrases[] = {{"\"lake\"", 6}, {"\"silver\"", 8}, {"\"nowhere\"", 9}};
+    struct br_term_counts counts;
+    struct br_err err = {0};
+    uint64_t with[3] = {0};
+    assert_int_equal(br_conversations_of(ws, &info, &c, &err), BR_OK);
+    assert_int_equal(br_postings_count(ws, &at, phrases, 3, BR_DOC_PASSAGE, NULL, &counts, &err), BR_OK);
+    assert_int_equal(br_conversations_with(c, &counts, 3, with, &err), BR_OK);
+    int64_t *threads = malloc(counts.n_rows * sizeof *threads);
+    for (unsigned term = 0; term < 3; term++) {
+        size_t n = 0;
+        for (size_t i = 0; i < counts.n_rows; i++) {
+            struct br_doc doc;
+            size_t length, at_thread = 0;
+            bool has = false;
+            for (uint32_t k = 0; k < counts.rows[i].n; k++)
+                has |= counts.counts[counts.rows[i].first + k].term == term;
+            assert_int_equal(br_slack_doc_of_content(ws->store, BR_DOC_PASSAGE, counts.rows[i].content_id, &doc, &length, &err), BR_OK);
+            while (at_thread < n && threads[at_thread] != doc.thread_ts)
+                at_thread++;
+            if (has && at_thread == n)
+                threads[n++] = doc.thread_ts;
+        }
+        assert_int_equal(with[term], n);
+    }
+    assert_true(with[0] > with[1] && with[1] > 0 && with[2] == 0);
+    free(threads);
+    br_term_counts_free(&counts);
+}
+
 static void assert_same_doc(const struct br_doc *a, const struct br_doc *b)
 {
     assert_true(a->kind == b->kind && a->content_id == b->content_id && a->slot == b->slot && a->ts == b->ts && a->last_ts == b->last_ts &&
@@ -161,6 +197,7 @@ static void what_is_remembered_is_what_is_there(void **state)
         assert_int_equal(br_store_read_begin(ws->store, &err), BR_OK);
         compare_lists();
         compare_documents();
+        compare_conversations();
         br_store_read_end(ws->store);
         if (round == 3) {
             struct br_compact_report report;

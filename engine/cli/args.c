@@ -179,8 +179,16 @@ static int unknown_option(const char *typed)
                     typed);
 }
 
+static bool takes_text(const struct args *out)
+{
+    for (size_t i = 0; out->operands.count && i < COMMANDS; i++)
+        if (strcmp(COMMAND_TABLE[i].name, out->operands.items[0]) == 0)
+            return COMMAND_TABLE[i].flags & TAKES_TEXT;
+    return false;
+}
+
 /* typed: the argument getopt_long has just refused. */
-static int refused(int code, const char *typed)
+static int refused(int code, const char *typed, const struct args *out)
 {
     char letter[3] = {'-', (char)optopt, '\0'};
     if (code == ':') {
@@ -190,6 +198,9 @@ static int refused(int code, const char *typed)
     if (optopt >= LONG_BASE)
         return cli_fail(BR_STATUS_USAGE, "--%s takes no value: leave out what follows the = in '%s'",
                         OPTION_TABLE[row_of_code(optopt)].name, typed);
+    if (optopt && typed[1] != '-' && strlen(typed) > 2 && takes_text(out))
+        return cli_fail(BR_STATUS_USAGE, "unknown option '%s': if '%s' is a word to leave out, put -- before the text, as in %s -- %s WORDS",
+                        letter, typed, out->operands.items[0], typed);
     if (optopt)
         return unknown_option(letter);
     return unknown_option(typed);
@@ -198,12 +209,14 @@ static int refused(int code, const char *typed)
 /* "-draft of the plan" is a text with an excluded word, not a cluster of options, where the command takes texts. */
 static bool is_text(const struct args *out, const char *typed)
 {
-    if (out->operands.count == 0 || !strpbrk(typed, " \t\n"))
-        return false;
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(COMMAND_TABLE[i].name, out->operands.items[0]) == 0)
-            return COMMAND_TABLE[i].flags & TAKES_TEXT;
-    return false;
+    return strpbrk(typed, " \t\n") && takes_text(out);
+}
+
+/* So is "-windows does not start", although there is a -w that takes a text. -w with its value in the same argument is that of one word. */
+static bool is_text_after_all(const struct args *out, int code, const char *typed)
+{
+    bool within = optarg && optarg > typed && optarg < typed + strlen(typed);
+    return code < LONG_BASE && within && OPTION_TABLE[row_of_code(code)].kind == TEXT && is_text(out, typed);
 }
 
 /* getopt_long sees argv from `at` on; an argument it does not know but that is a text is stepped over by starting it
@@ -224,13 +237,13 @@ static int read_argv(int argc, char **argv, struct parse *p, struct args *out)
             break;
         if (code == 1) {
             out->operands.items[out->operands.count++] = optarg;
-        } else if (code == '?' && is_text(out, argv[looked_at])) {
+        } else if ((code == '?' && is_text(out, argv[looked_at])) || (code != '?' && code != ':' && is_text_after_all(out, code, argv[looked_at]))) {
             p->n_given = before; /* letters of the text that happened to be options */
             out->operands.items[out->operands.count++] = argv[looked_at];
             at = looked_at;
             optind = 0;
         } else if (code == '?' || code == ':') {
-            return refused(code, argv[looked_at]);
+            return refused(code, argv[looked_at], out);
         } else {
             p->given[p->n_given++] = (struct given){row_of_code(code), optarg};
         }
