@@ -3,8 +3,8 @@
 
     bench/curves.py RESULT.json OUT.svg        RESULT.json: what bench/ann --out wrote
 
-Each contender's line goes through the points of its sweep: recall to the right, queries a second (median of the rounds) upwards, on a logarithmic
-scale. Higher and further to the right is better."""
+Each contender's line goes through the points of its sweep: recall to the right, speed (median of the rounds) upwards, on a logarithmic scale and as
+a multiple of hnswlib's at recall .95, for what a machine does in a second is of that machine. Higher and further to the right is better."""
 import html, json, math, sys
 
 W, H, LEFT, RIGHT, TOP, BOTTOM = 760, 460, 64, 150, 44, 48
@@ -29,9 +29,18 @@ def points_of(rounds):
     return sorted(p for p in points if LEAST <= p[0] <= MOST)
 
 
+def speed_at(points, level):
+    for (r0, q0), (r1, q1) in zip(points, points[1:]):
+        if r0 <= level <= r1:
+            return q0 * (q1 / q0) ** ((level - r0) / (r1 - r0) if r1 > r0 else 0)
+    return None
+
+
 def draw(result, title):
     lines = {name: points_of(rounds) for name, rounds in result["curves"].items()}
     lines = {name: p for name, p in lines.items() if len(p) > 1}
+    one = "hnswlib" in lines and speed_at(lines["hnswlib"], 0.95)
+    lines = {name: [(r, q / (one or 1)) for r, q in p] for name, p in lines.items()}
     speeds = [q for p in lines.values() for _, q in p]
     low, high = math.log10(min(speeds)) - 0.05, math.log10(max(speeds)) + 0.05
     up = lambda q: H - BOTTOM - (math.log10(q) - low) / (high - low) * (H - TOP - BOTTOM)
@@ -44,10 +53,10 @@ def draw(result, title):
         for q in (10 ** exponent, 2 * 10 ** exponent, 5 * 10 ** exponent):
             if low <= math.log10(q) <= high:
                 out.append(f'<path d="M{LEFT} {up(q):.1f}H{W - RIGHT}" stroke="#ddd"/>'
-                           f'<text x="{LEFT - 6}" y="{up(q) + 4:.1f}" text-anchor="end">{q:,.0f}</text>')
+                           f'<text x="{LEFT - 6}" y="{up(q) + 4:.1f}" text-anchor="end">{q:,g}</text>')
     out.append(f'<text x="{(LEFT + W - RIGHT) / 2}" y="{H - 10}" text-anchor="middle">recall@10</text>'
                f'<text x="14" y="{(TOP + H - BOTTOM) / 2}" text-anchor="middle" '
-               f'transform="rotate(-90 14 {(TOP + H - BOTTOM) / 2})">queries a second, one thread</text>')
+               f'transform="rotate(-90 14 {(TOP + H - BOTTOM) / 2})">{"speed on one thread; 1: hnswlib at .95" if one else "queries a second, one thread"}</text>')
     order = sorted(lines, key=lambda n: -lines[n][-1][1] * (2 if n == "backread" else 1))
     labels = sorted((up(lines[n][-1][1]), n) for n in order)
     for i in range(1, len(labels)): # names that would lie on one another move apart
