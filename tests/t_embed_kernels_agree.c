@@ -111,26 +111,28 @@ static void integer_sums_are_exact(void **state)
 /* ---- Linears ---- */
 
 struct weights {
-    struct br_linear l;
+    struct br_linear l, next;
     int8_t *panels;
-    float *scale, *bias, *smooth, *packed, *next;
+    float *scale, *bias, *smooth, *shift, *packed, *next_smooth, *next_shift;
     int32_t *sums;
 };
 
-static struct weights weights(size_t in, size_t out)
+static struct weights weights(size_t in, size_t out, size_t parts, size_t next_parts)
 {
-    struct weights w = {.panels = room(in * out), .scale = floats(out, ordinary), .bias = floats(out, ordinary), .smooth = floats(in, ordinary),
-                        .packed = floats(in * out, ordinary), .next = floats(out, ordinary), .sums = room(out * sizeof(int32_t))};
+    struct weights w = {.panels = room(in * out), .scale = floats(parts * out, ordinary), .bias = floats(out, ordinary), .smooth = floats(in, ordinary),
+                        .shift = floats(in, ordinary), .packed = floats(in * out, ordinary), .next_smooth = floats(out, ordinary),
+                        .next_shift = floats(out, ordinary), .sums = room(parts * out * sizeof(int32_t))};
     for (size_t i = 0; i < in * out; i++)
         w.panels[i] = (int8_t)rand_r(&seed);
-    for (size_t c = 0; c < out; c++) {
-        w.sums[c] = 0;
+    memset(w.sums, 0, parts * out * sizeof *w.sums);
+    for (size_t c = 0; c < out; c++)
         for (size_t k = 0; k < in; k++)
-            w.sums[c] += w.panels[c / 16 * in * 16 + k / 4 * 64 + c % 16 * 4 + k % 4];
-        w.scale[c] /= 1000;
-    }
-    w.l = (struct br_linear){.in = in, .out = out, .panels = w.panels, .scale = w.scale, .bias = w.bias, .sums = w.sums, .smooth_inv = w.smooth,
-                             .packed = w.packed};
+            w.sums[k / (in / parts) * out + c] += w.panels[c / 16 * in * 16 + k / 4 * 64 + c % 16 * 4 + k % 4];
+    for (size_t i = 0; i < parts * out; i++)
+        w.scale[i] /= 1000;
+    w.l = (struct br_linear){.in = in, .out = out, .part = in / parts, .panels = w.panels, .scale = w.scale, .bias = w.bias, .sums = w.sums, .smooth_inv = w.smooth,
+                             .shift = w.shift, .packed = w.packed};
+    w.next = (struct br_linear){.part = out / next_parts, .smooth_inv = w.next_smooth, .shift = w.next_shift};
     return w;
 }
 
@@ -140,8 +142,10 @@ static void free_weights(struct weights *w)
     free(w->scale);
     free(w->bias);
     free(w->smooth);
+    free(w->shift);
     free(w->packed);
-    free(w->next);
+    free(w->next_smooth);
+    free(w->next_shift);
     free(w->sums);
 }
 
@@ -149,23 +153,34 @@ static void free_weights(struct weights *w)
 static void run_int8(const struct br_math *math, const struct weights *w, const float *x, size_t rows, enum br_linear_mode mode, float *y, uint8_t *q,
                      struct br_row_scale *s)
 {
-    struct br_row_range *ranges = room(rows * sizeof *ranges);
+    struct br_row_range *ranges = room(BR_PARTS_MAX * rows * sizeof *ranges), *in_ranges = room(BR_PARTS_MAX * rows * sizeof *ranges);
     void *scratch = room(rows * w->l.in * 2);
-    math->quantise(x, rows, w->l.in, w->smooth, q, s);
-    math->linear_int8(&w->l, q, s, rows, mode, y, w->next, ranges, scratch);
+    if (w->l.part == w->l.in)
+        math->quantise(x, rows, w->l.in, w->smooth, w->shift, q, s);
+    else {
+        for (size_t i = 0; i < w->l.in / w->l.part * rows; i++) /* whatever they are, larger values are cut off */
+            for (size_t j = 0; j < 16; j++) {
+                in_ranges[i].lo[j] = -(float)(i % 5);
+                in_ranges[i].hi[j] = (float)(i % 3 + j % 2);
+            }
+        math->quantise_known(x, rows, w->l.in, w->l.part, in_ranges, q, s);
+    }
+    math->linear_int8(&w->l, q, s, rows, mode, y, &w->next, ranges, scratch);
     if (mode == BR_LINEAR_GELU)
-        math->quantise_known(y, rows, w->l.out, ranges, q, s);
+        math->quantise_known(y, rows, w->l.out, w->next.part, ranges, q, s);
     free(ranges);
+    free(in_ranges);
     free(scratch);
 }
 
-static void assert_linear(size_t in, size_t out, size_t rows, enum br_linear_mode mode, float (*value)(void))
+static void assert_linear(size_t in, size_t parts, size_t out, size_t next_parts, size_t rows, enum br_linear_mode mode, float (*value)(void))
 {
-    struct weights w = weights(in, out);
+    struct weights w = weights(in, out, parts, next_parts);
     float *x = floats(rows * in, value), *y = floats(rows * out, ordinary), *expected = copy(y, rows * out), *expected_f = copy(y, rows * out);
     size_t bytes = rows * BR_MAX(in, out);
     uint8_t *q = room(bytes), *expected_q = room(bytes);
-    struct br_row_scale s[BR_ROWS_MAX], expected_s[BR_ROWS_MAX];
+    struct br_row_scale s[BR_PARTS_MAX * BR_ROWS_MAX], expected_s[BR_PARTS_MAX * BR_ROWS_MAX];
+    size_t scales = rows * (mode == BR_LINEAR_GELU ? next_parts : parts);
     memset(q, 0, bytes);
     memset(expected_q, 0, bytes);
     run_int8(plain, &w, x, rows, mode, expected, expected_q, expected_s);
@@ -175,7 +190,7 @@ static void assert_linear(size_t in, size_t out, size_t rows, enum br_linear_mod
         run_int8(others[m], &w, x, rows, mode, to, q, s);
         assert_same(expected, to, rows * out);
         assert_memory_equal(expected_q, q, bytes);
-        assert_memory_equal(expected_s, s, rows * sizeof *s);
+        assert_memory_equal(expected_s, s, scales * sizeof *s);
         memcpy(to, y, rows * out * sizeof *to);
         others[m]->linear_f32(&w.l, x, rows, mode, to);
         assert_same(expected_f, to, rows * out);
@@ -196,11 +211,13 @@ static void linears_give_the_same_bits(void **state)
     static const size_t OUT[] = {16, 32, 48, 64, 112};
     for (size_t rows = 1; rows <= 17; rows++)
         for (enum br_linear_mode mode = BR_LINEAR_STORE; mode <= BR_LINEAR_GELU; mode++) {
-            assert_linear(48, OUT[rows % BR_COUNT(OUT)], rows, mode, ordinary);
-            assert_linear(16, OUT[(rows + 2) % BR_COUNT(OUT)], rows, mode, extreme);
+            assert_linear(48, 1, OUT[rows % BR_COUNT(OUT)], 1, rows, mode, ordinary);
+            assert_linear(16, 1, OUT[(rows + 2) % BR_COUNT(OUT)], 1, rows, mode, extreme);
+            assert_linear(64, mode == BR_LINEAR_GELU ? 1 : 4, 64, 4, rows, mode, ordinary);
         }
-    assert_linear(1552, 48, 11, BR_LINEAR_ADD, ordinary); /* more than a block of k */
-    assert_linear(16, 16, BR_ROWS_MAX, BR_LINEAR_GELU, ordinary);
+    assert_linear(1552, 1, 48, 1, 11, BR_LINEAR_ADD, ordinary); /* more than a block of k */
+    assert_linear(3200, 4, 112, 1, 11, BR_LINEAR_STORE, ordinary);
+    assert_linear(16, 1, 192, 4, BR_ROWS_MAX, BR_LINEAR_GELU, ordinary);
 }
 
 /* ---- Rows and functions ---- */
@@ -219,8 +236,8 @@ static void assert_rows(size_t n, float (*value)(void))
         plain->layer_norm(a, ROWS, n, gamma, beta);
         others[m]->layer_norm(b, ROWS, n, gamma, beta);
         assert_same(a, b, ROWS * n);
-        plain->quantise(x, ROWS, n, gamma, q, s);
-        others[m]->quantise(x, ROWS, n, gamma, p, t);
+        plain->quantise(x, ROWS, n, gamma, beta, q, s);
+        others[m]->quantise(x, ROWS, n, gamma, beta, p, t);
         assert_memory_equal(q, p, ROWS * n);
         assert_memory_equal(s, t, sizeof s);
         plain->gelu(a, ROWS * n);
@@ -286,9 +303,11 @@ static void gelu_is_what_it_says(void **state)
 {
     (void)state;
     enum { IN = 16, OUT = 16 };
-    struct weights w = weights(IN, OUT);
+    struct weights w = weights(IN, OUT, 1, 1);
+    memset(w.shift, 0, IN * sizeof *w.shift);
+    memset(w.next_shift, 0, OUT * sizeof *w.next_shift);
     for (size_t c = 0; c < OUT; c++)
-        w.next[c] = 1.0f;
+        w.next_smooth[c] = 1.0f;
     for (float x = -9.0f; x < 9.0f; x += 0.013f) {
         float v[16], y[OUT], zeros[IN] = {0};
         uint8_t q[IN];

@@ -368,10 +368,10 @@ static void numbers_must_be_possible(void **state)
         memcpy(b.at + s->offset + s->bytes - 4, &(float){NAN}, 4);
         assert_file_refused(&b, "finite");
     }
-    for (size_t i = 0; i < 4; i++) { /* scale, bias, sums, smooth_inv: an offset in each */
+    for (size_t i = 0; i < 5; i++) { /* scale, bias, sums, smooth_inv, shift: an offset in each */
         struct bytes b = load(brm);
         struct br_section *s = section_of(&b, BR_SEC_FFN_UP);
-        uint8_t *at = b.at + s->offset + TINY_HIDDEN * TINY_FFN + 4 * i * TINY_FFN;
+        uint8_t *at = b.at + s->offset + TINY_HIDDEN * TINY_FFN + 4 * (i < 4 ? i * TINY_FFN : 3 * TINY_FFN + TINY_HIDDEN);
         if (i == 2)
             memcpy(at, &(int32_t){INT32_MAX}, 4);
         else
@@ -433,6 +433,63 @@ static void sections_come_once_and_whole(void **state)
     assert_refused(path, "out of range");
 }
 
+/* Signs the file, and embeds with it. */
+static void embed_with(struct bytes *b, const char *name, float v[TINY_HIDDEN])
+{
+    char path[1200];
+    struct br_error err = {0};
+    const char *text = "bike lanes and other words";
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    sign(b);
+    store(path, b->at, b->n);
+    struct br_home *home = e2e_home(dir, path);
+    assert_int_equal(br_embed_texts(home, &text, 1, v, &err), 0);
+    br_home_close(home);
+}
+
+static double cosine(const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t k = 0; k < TINY_HIDDEN; k++)
+        sum += (double)a[k] * (double)b[k];
+    return sum;
+}
+
+/* Version 1 had no shifts, and FFN down was of one part: with the same weights and no shifts it gives nearly the same. */
+static void files_of_version_1_are_read(void **state)
+{
+    (void)state;
+    static const uint32_t TAGS[] = {BR_SEC_QKV, BR_SEC_ATTENTION_OUT, BR_SEC_FFN_UP, BR_SEC_FFN_DOWN};
+    enum { PARTS = BR_LINEAR_PARTS(BR_SEC_FFN_DOWN, TINY_FFN), OUT = TINY_HIDDEN };
+    float shifted[TINY_HIDDEN], zero[TINY_HIDDEN], old[TINY_HIDDEN];
+    struct bytes b = load(brm);
+    embed_with(&b, "shifts.brm", shifted);
+    for (size_t i = 0; i < BR_COUNT(TAGS); i++) {
+        struct br_section *s = section_of(&b, TAGS[i]);
+        size_t n = 4 * (TAGS[i] == BR_SEC_FFN_DOWN ? TINY_FFN : TINY_HIDDEN);
+        memset(b.at + s->offset + s->bytes - n, 0, n);
+    }
+    struct br_section *down = section_of(&b, BR_SEC_FFN_DOWN);
+    float *scale = (float *)(void *)(b.at + down->offset + TINY_FFN * OUT), *bias = scale + PARTS * OUT, *smooth_inv = bias + (1 + PARTS) * OUT;
+    int32_t *sums = (int32_t *)(void *)(bias + OUT);
+    for (size_t i = OUT; i < PARTS * OUT; i++)
+        scale[i] = scale[i % OUT];
+    embed_with(&b, "zero.brm", zero);
+    assert_true(cosine(shifted, zero) < 0.9);
+    ((struct br_model_header *)(void *)b.at)->version = 1;
+    for (size_t i = 0; i < 3; i++)
+        section_of(&b, TAGS[i])->bytes -= 4 * TINY_HIDDEN;
+    for (size_t i = OUT; i < PARTS * OUT; i++)
+        sums[i % OUT] += sums[i];
+    memmove(scale + OUT, bias, 2 * OUT * sizeof *scale); /* and the sums */
+    memmove(scale + 3 * OUT, smooth_inv, TINY_FFN * sizeof *scale);
+    down->bytes = TINY_FFN * OUT + 12 * OUT + 4 * TINY_FFN;
+    embed_with(&b, "version1.brm", old);
+    if (cosine(old, zero) < 0.99)
+        fail_msg("the cosine is %f", cosine(old, zero));
+    free(b.at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +506,7 @@ int main(void)
         cmocka_unit_test(numbers_must_be_possible),
         cmocka_unit_test(large_numbers_are_survived),
         cmocka_unit_test(sections_come_once_and_whole),
+        cmocka_unit_test(files_of_version_1_are_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

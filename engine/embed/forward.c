@@ -53,8 +53,8 @@ static size_t lay_out(struct br_embedder *e, uint8_t *base)
     e->ffn = piece(base, &at, ROW_BLOCK * ffn, sizeof(float));
     e->scratch = piece(base, &at, BR_ATTENTION_SCRATCH(BR_MAX_SEQ, e->m->head_dim), sizeof(float));
     e->q = piece(base, &at, ROW_BLOCK * in, 1);
-    e->scales = piece(base, &at, ROW_BLOCK, sizeof *e->scales);
-    e->ranges = piece(base, &at, ROW_BLOCK, sizeof *e->ranges);
+    e->scales = piece(base, &at, BR_PARTS_MAX * ROW_BLOCK, sizeof *e->scales);
+    e->ranges = piece(base, &at, BR_PARTS_MAX * ROW_BLOCK, sizeof *e->ranges);
     e->wide = piece(base, &at, ROW_BLOCK * in, 2);
     return at;
 }
@@ -91,7 +91,7 @@ static void linear(struct br_embedder *e, const struct br_linear *l, const float
         math->linear_f32(l, x, rows, mode, y);
         return;
     }
-    math->quantise(x, rows, l->in, l->smooth_inv, e->q, e->scales);
+    math->quantise(x, rows, l->in, l->smooth_inv, l->shift, e->q, e->scales);
     math->linear_int8(l, e->q, e->scales, rows, mode, y, NULL, NULL, e->wide);
 }
 
@@ -105,9 +105,9 @@ static void feed_forward(struct br_embedder *e, const struct br_layer *y, float 
         math->linear_f32(down, e->ffn, rows, BR_LINEAR_ADD, x);
         return;
     }
-    math->quantise(x, rows, up->in, up->smooth_inv, e->q, e->scales);
-    math->linear_int8(up, e->q, e->scales, rows, BR_LINEAR_GELU, e->ffn, down->smooth_inv, e->ranges, e->wide);
-    math->quantise_known(e->ffn, rows, down->in, e->ranges, e->q, e->scales);
+    math->quantise(x, rows, up->in, up->smooth_inv, up->shift, e->q, e->scales);
+    math->linear_int8(up, e->q, e->scales, rows, BR_LINEAR_GELU, e->ffn, down, e->ranges, e->wide);
+    math->quantise_known(e->ffn, rows, down->in, down->part, e->ranges, e->q, e->scales);
     math->linear_int8(down, e->q, e->scales, rows, BR_LINEAR_ADD, x, NULL, NULL, e->wide);
 }
 

@@ -8,15 +8,18 @@
 
 #define BR_PANEL_COLUMNS 16
 #define BR_ROWS_MAX 96 /* of a call of linear_int8 */
+#define BR_PARTS_MAX 4
 
 /* y = x W^T + b. Pointers are into the model file, or, for the float path, into the safetensors map. */
 struct br_linear {
     size_t in, out; /* multiples of 16 */
+    size_t part;    /* so many inputs are quantised together, a multiple of 16 of which in is one; in is at most BR_PARTS_MAX parts */
     const int8_t *panels;    /* s8, per 16 columns [in / 4][16 columns][4] */
-    const float *scale;      /* per output channel */
+    const float *scale;      /* [parts][out] */
     const float *bias;
-    const int32_t *sums;     /* of the quantised weights per output channel */
-    const float *smooth_inv; /* per input: activations are multiplied by it before they are quantised */
+    const int32_t *sums;     /* [parts][out], of the quantised weights */
+    const float *smooth_inv; /* per input: activations are multiplied by it before they are quantised, */
+    const float *shift;      /* and this is added */
     const float *w;          /* float path: [out][in] */
     const float *packed;     /* float path, when it is to run: per 16 columns [in][16 columns] */
 };
@@ -44,14 +47,14 @@ struct br_math {
     void (*embed_s8)(const int8_t *word, float scale, const float *position, size_t n, float *x);
     /* x[n] = (x - mean) / sqrt(var + eps) * gamma + beta, over rows */
     void (*layer_norm)(float *x, size_t rows, size_t n, const float *gamma, const float *beta);
-    /* u8 per row: q = round(x * smooth_inv / scale) + zero */
-    void (*quantise)(const float *x, size_t rows, size_t n, const float *smooth_inv, uint8_t *q, struct br_row_scale *s);
-    /* The same for values that are multiplied already and whose ranges are known. */
-    void (*quantise_known)(const float *x, size_t rows, size_t n, const struct br_row_range *ranges, uint8_t *q, struct br_row_scale *s);
-    /* At most BR_ROWS_MAX rows. With BR_LINEAR_GELU, by a polynomial within 3e-4 of it, y is multiplied by next_smooth, and ranges are told. scratch:
-     * 2 bytes for each of q's. */
+    /* u8 per row: q = round((x * smooth_inv + shift) / scale) + zero */
+    void (*quantise)(const float *x, size_t rows, size_t n, const float *smooth_inv, const float *shift, uint8_t *q, struct br_row_scale *s);
+    /* The same for values that are multiplied and shifted already and whose ranges are known, part by part: ranges and s are [parts][rows]. */
+    void (*quantise_known)(const float *x, size_t rows, size_t n, size_t part, const struct br_row_range *ranges, uint8_t *q, struct br_row_scale *s);
+    /* At most BR_ROWS_MAX rows; s is [parts][rows]. With BR_LINEAR_GELU, which takes one part, by a polynomial within 3e-4 of it, y is what next, the
+     * linear that takes it, quantises, and ranges[next's parts][rows] are told. scratch: 2 bytes for each of q's. */
     void (*linear_int8)(const struct br_linear *l, const uint8_t *q, const struct br_row_scale *s, size_t rows, enum br_linear_mode mode, float *y,
-                        const float *next_smooth, struct br_row_range *ranges, void *scratch);
+                        const struct br_linear *next, struct br_row_range *ranges, void *scratch);
     void (*linear_f32)(const struct br_linear *l, const float *x, size_t rows, enum br_linear_mode mode, float *y);
     void (*gelu)(float *x, size_t n); /* within 2e-7 */
     void (*add)(float *x, const float *y, size_t n);

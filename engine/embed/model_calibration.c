@@ -363,6 +363,66 @@ static const char *const texts[] = {
     "When I was a student we had one computer for the whole floor, and you signed up for half an hour on a sheet of paper; the clever ones signed up for four in the morning and had the machine until breakfast.",
     "The reason it is slow is not the query itself but that the driver fetches one row at a time, so every row costs a round trip; set the fetch size to a thousand and it should be about as fast as the console.",
     "We had an incident last night: a disk filled up on the primary, writes were refused for eleven minutes, the failover did not start because the health check only looks at reads, and the on-call engineer switched by hand at 02:41. Follow-ups: alert at eighty percent, make the check write a row, practise the failover every month.",
+    "import data.list.basic\n\nopen list\n\nvariables {α : Type*} [decidable_eq α]\n\nlemma length_filter_le (p : α → Prop) [decidable_pred p] (l : list α) :\n  (l.filter p).length ≤ l.length :=\nbegin\n  induction l with a t ih,\n  { simp },\n  { by_cases h : p a; simp [h, ih] }\nend",
+    "example (a b c : ℝ) (h : a ≤ b) (hc : 0 ≤ c) : a * c ≤ b * c := by nlinarith",
+    "I get `failed to synthesize type class instance for ⊢ has_add (fin n → ℝ)` here, which import am I missing?",
+    "The `rw` fails with \"motive is not type correct\"; use `simp only` or generalise the term first.",
+    "Suppose $f : X \\to Y$ is continuous and $X$ is compact; then the image $f(X)$ is compact, hence closed if $Y$ is Hausdorff.",
+    "Every vector space has a basis, but you need choice for that, so mark it noncomputable.",
+    "the coercion from nat to int gets in the way, try push_cast and then omega",
+    "You want the sum over all pairs (i, j) with i < j, so either filter the product of the finsets or use a double sum with range i inside.",
+    "@bot map: **group** theory; the kernel of a homomorphism is a normal subgroup, and quotients by it are isomorphic to the image.",
+    "def fib : Nat → Nat\n  | 0 => 0\n  | 1 => 1\n  | n + 2 => fib n + fib (n + 1)",
+    "Type mismatch: `h` has type `x ∈ s ∩ t` but is expected to have type `x ∈ s`. Use `h.1`, an intersection is a conjunction.",
+    "set up a measure space, show that the indicator function is measurable, then the integral of it is the measure of the set",
+    "Is there a reason why the library defines convergence with filters and not with epsilon and delta? Filters give you limits at infinity, one-sided limits and uniform convergence with one proof.",
+    "A polynomial of degree n over a field has at most n roots; over Z/8 the polynomial x^2 - 1 has four.",
+    "#include <stdio.h>\nint main(void)\n{\n    for (int i = 1; i <= 10; i++)\n        printf(\"%d squared is %d\\n\", i, i * i);\n    return 0;\n}",
+    "class Stack:\n    def __init__(self):\n        self.items = []\n\n    def push(self, x):\n        self.items.append(x)\n\n    def pop(self):\n        return self.items.pop()",
+    "SELECT c.name, sum(o.total) AS spent FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY c.name HAVING sum(o.total) > 1000 ORDER BY spent DESC LIMIT 20;",
+    "let rec map f = function [] -> [] | x :: xs -> f x :: map f xs",
+    "interface User { id: number; name: string; email?: string }\nexport const isAdmin = (u: User): boolean => u.id < 10;",
+    "impl Iterator for Countdown {\n    type Item = u32;\n    fn next(&mut self) -> Option<u32> {\n        if self.0 == 0 { None } else { self.0 -= 1; Some(self.0) }\n    }\n}",
+    "ggplot(weather, aes(x = date, y = temperature, colour = station)) + geom_line() + facet_wrap(~ year)",
+    "df = pd.read_csv('trips.csv', parse_dates=['start']); df.groupby(df.start.dt.hour).size().plot.bar()",
+    "error[E0502]: cannot borrow `v` as mutable because it is also borrowed as immutable --> src/main.rs:14:9",
+    "src/parser.ts(88,17): error TS2345: Argument of type 'string | undefined' is not assignable to parameter of type 'string'.",
+    "make: *** No rule to make target 'install'. Stop.",
+    "E: Unable to locate package libfoo-dev. Did you enable the universe repository and run the update afterwards?",
+    "grub rescue> error: unknown filesystem. Boot from the install disk, mount the root partition, bind /dev /proc and /sys and run grub-install again.",
+    "my wifi card is a broadcom one and it disappears after suspend, rmmod and modprobe bring it back",
+    "nvidia driver 340 with xorg 1.18, two screens, the second one stays black unless I set the refresh rate to 60 by hand",
+    "sudo mount -t ntfs-3g /dev/sdb1 /media/backup says the volume is dirty, run chkdsk in windows first",
+    "cron does not read your .bashrc, so PATH is short there: write the full path of the program in the crontab",
+    "yes, you may have two desktop environments installed side by side and choose one at the login screen",
+    "tar xzf unpacks it, then ./configure && make && sudo make install, but see whether there is a package of it first",
+    "what is the difference between apt-get upgrade and dist-upgrade? the second may remove packages to solve conflicts",
+    "Proposal: rename the channel help-general to questions, close the two that nobody has used since last spring, and pin the posting guidelines at the top of each that is left.",
+    "Retrospective: the release slipped by nine days because the migration was tested with a small database only; next time we copy production first, measure, and announce the date after that.",
+    "Job posting: a museum in Leeds looks for a part-time web developer, two days a week, mostly remote, experience with accessibility wanted, apply before the end of the month.",
+    "The committee received forty-one submissions, of which twelve were accepted as talks and nine as posters; authors will hear from us by the weekend.",
+    "Zoning permits by council district, 2005 to 2018, are on the open data portal as shapefiles; the addresses before 2009 are not geocoded.",
+    "Each dot is a school, the size is the number of pupils and the colour the share who eat free lunch; hover for the name.",
+    "Flood maps of the bayou look different after the storm, the hundred-year line has moved by several blocks.",
+    "Does someone have the crime statistics by beat in machine-readable form, or only those PDFs with merged cells?",
+    "For category data use a qualitative palette, for ordered data one that goes from light to dark, and never a rainbow.",
+    "Your chart starts its axis at ninety, which makes a change of two percent look like a collapse.",
+    "Thanks to everybody who came last night, the notebooks and the slides are in the repository, the next meeting is on the second Tuesday at the library.",
+    "Nia: could you explain what a monad is, in one sentence? Oz: a way to chain steps that each may do something besides giving a value. Nia: like promises? Oz: nearly, yes. Nia: then I have used them for years",
+    "Ivo: the proof does not compile any more after the update Lin: which error? Ivo: unknown identifier le_of_not_gt Lin: it was renamed last week, there is a list of the new names in the changelog Ivo: found it, thanks",
+    "Sam: does anybody know how to read a file line by line in bash Kit: while read -r line; do echo \"$line\"; done < file Sam: and if the last line has no newline? Kit: then add || [ -n \"$line\" ]",
+    "Uma: who broke the staging server? Max: not me Lea: I restarted it at ten because it had run out of inodes Max: what made so many files? Lea: the session store, nobody ever deletes those",
+    "I think the question is not whether the theorem is true but which of its three formulations is easiest to use later: the one with sequences is closest to the textbooks, the one with nets is the most general, and the one with filters is what everything else in the library expects.",
+    "One way to see it: colour the squares of the board black and white; every domino covers one of each, but the two removed corners have the same colour, so thirty-two and thirty cannot be matched.",
+    "It reads the whole file into memory, splits it by lines, sorts them and writes them out again, so with a file of eight gigabytes on a machine of four it will swap until someone kills it; use the external sort that the system has.",
+    "The difference between concurrency and parallelism, as I understand it, is that the first is about dealing with many things at once and the second about doing many things at once; a single core can do the one but never the other.",
+    "Backups are not backups until somebody has restored one: ours were written every night for two years, and when we needed them it turned out that the key they were encrypted with had been on the disk that died.",
+    "My grandmother kept bees, forty hives along the edge of the wood, and in July the whole house smelt of wax and smoke; she sold the honey at the market in town, never sieved, with a bit of comb in each jar.",
+    "The quarterly figures: revenue 4.2 million (up 11 %), costs 3.9 million (up 14 %), headcount 61, two large customers lost, five small ones won; cash lasts until next autumn at the present rate.",
+    "Ingredients: 500 g flour, 320 ml water, 10 g salt, 3 g yeast. Mix, wait twelve hours, fold, wait two more, bake at 240 degrees for forty minutes, the first twenty with a lid.",
+    "Patient transport, physiotherapy and speech therapy are covered up to the yearly limit; glasses are not, unless a doctor has prescribed them after an operation.",
+    "Chapter three argues that the canal, not the railway, made the town: wages doubled in the decade before the first train arrived, and the warehouses by the water are older than the station.",
+    "The striker was offside by a metre, the referee did not see it, and the video assistant was switched off because of a power cut; the final result stands, says the league.",
 };
 
 #define TEXTS BR_COUNT(texts)
@@ -407,7 +467,7 @@ static void add_beginning(struct sequences *s, const char *text, size_t words)
     s->tokens += s->lengths[s->n++];
 }
 
-/* Each text alone; its first one to four words; in pairs, so that tokens are seen in other company; and in groups as passages of threads are. */
+/* Each text alone; its first one to four words; in pairs and threes, so that tokens are seen in other company; and in groups as passages of threads are. */
 size_t br_calibration_sequences(const struct br_model *m, uint16_t *ids, size_t max_tokens, size_t *lengths, size_t max_sequences, size_t *tokens)
 {
     struct sequences s = {.m = m, .ids = ids, .lengths = lengths, .max = max_sequences, .max_tokens = max_tokens};
@@ -418,6 +478,8 @@ size_t br_calibration_sequences(const struct br_model *m, uint16_t *ids, size_t 
         add_beginning(&s, texts[i], 1 + i % 4);
     for (size_t i = 0; i < TEXTS; i++)
         add_joined(&s, i, 6 * i + 3, 2);
+    for (size_t i = 0; i < TEXTS; i++)
+        add_joined(&s, i, 10 * i + 7, 3);
     for (size_t i = 0; i + GROUP <= TEXTS; i += GROUP)
         add_joined(&s, i, 1, GROUP);
     *tokens = s.tokens;

@@ -41,23 +41,24 @@ static void section(struct writer *w, uint32_t tag, uint32_t layer, const void *
 
 static void write_linear(struct writer *w, uint32_t tag, uint32_t layer, const struct br_linear *l, const struct br_quantised *from)
 {
-    size_t in = l->in, out = l->out, bytes = BR_LINEAR_BYTES(in, out);
+    size_t in = l->in, out = l->out, parts = BR_LINEAR_PARTS(tag, in), bytes = BR_LINEAR_BYTES(in, out, parts);
     int8_t *panels = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
     if (!panels) {
         w->rc = br_fail_nomem(w->err);
         return;
     }
-    float *scale = (float *)(void *)(panels + in * out), *bias = scale + out, *smooth_inv = bias + 2 * out;
+    float *scale = (float *)(void *)(panels + in * out), *bias = scale + parts * out, *smooth_inv = bias + (1 + parts) * out, *shift = smooth_inv + in;
     int32_t *sums = (int32_t *)(void *)(bias + out);
-    memcpy(scale, from->scale, out * sizeof *scale);
+    memcpy(scale, from->scale, parts * out * sizeof *scale);
+    memset(sums, 0, parts * out * sizeof *sums);
     memcpy(bias, from->bias, out * sizeof *bias);
     memcpy(smooth_inv, from->smooth_inv, in * sizeof *smooth_inv);
+    memcpy(shift, from->shift, in * sizeof *shift);
     for (size_t j = 0; j < out; j++) {
         int8_t *p = panels + (j / BR_PANEL_COLUMNS) * in * BR_PANEL_COLUMNS + (j % BR_PANEL_COLUMNS) * 4;
-        sums[j] = 0;
         for (size_t k = 0; k < in; k++) {
             p[(k / 4) * (BR_PANEL_COLUMNS * 4) + k % 4] = from->q[j * in + k];
-            sums[j] += from->q[j * in + k];
+            sums[k / (in / parts) * out + j] += from->q[j * in + k];
         }
     }
     section(w, tag, layer, panels, bytes);
@@ -116,7 +117,7 @@ static void fill_header(struct br_model_header *h, const struct br_model *m)
 {
     memcpy(h->magic, "BRMODEL1", 8);
     h->endian = 0x01020304;
-    h->version = 1;
+    h->version = BR_MODEL_VERSION;
     h->hidden = m->info.dim;
     h->layers = m->info.layers;
     h->heads = m->info.heads;

@@ -4,7 +4,7 @@
  *   offset  size      meaning
  *        0     8      magic "BRMODEL1"
  *        8     4      endian tag 0x01020304
- *       12     4      version, 1
+ *       12     4      version, 2; 1 had neither shifts nor parts
  *       16     4      hidden size, the dimension of the vectors
  *       20     4      layers
  *       24     4      heads
@@ -122,7 +122,7 @@ static const char *header_problem(const struct br_model_header *h, size_t bytes)
     struct br_model_header copy;
     if (memcmp(h->magic, "BRMODEL1", 8) != 0)
         return "it does not begin with BRMODEL1";
-    if (h->endian != 0x01020304 || h->version != 1)
+    if (h->endian != 0x01020304 || h->version < 1 || h->version > BR_MODEL_VERSION)
         return "its version or byte order is not ours";
     memcpy(&copy, h, sizeof copy);
     copy.header_crc = 0;
@@ -140,14 +140,17 @@ static const char *header_problem(const struct br_model_header *h, size_t bytes)
     return NULL;
 }
 
-void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_t out)
+void br_linear_point(struct br_linear *l, uint32_t version, enum br_section_tag tag, const uint8_t *bytes, size_t in, size_t out)
 {
-    *l = (struct br_linear){.in = in, .out = out, .panels = (const int8_t *)bytes};
+    size_t parts = version < 2 ? 1 : BR_LINEAR_PARTS(tag, in);
+    static const float none[BR_MAX(BR_HIDDEN_MAX, BR_FFN_MAX)];
+    *l = (struct br_linear){.in = in, .out = out, .part = in / parts, .panels = (const int8_t *)bytes};
     const uint8_t *p = bytes + in * out;
     l->scale = (const float *)(const void *)p;
-    l->bias = l->scale + out;
+    l->bias = l->scale + parts * out;
     l->sums = (const int32_t *)(const void *)(l->bias + out);
-    l->smooth_inv = (const float *)(const void *)(l->sums + out);
+    l->smooth_inv = (const float *)(const void *)(l->sums + parts * out);
+    l->shift = version < 2 ? none : l->smooth_inv + in;
 }
 
 static bool place_vocab(struct br_model *m, uint32_t words, const struct br_section *s, const uint8_t *bytes, bool *no_memory)
@@ -157,6 +160,12 @@ static bool place_vocab(struct br_model *m, uint32_t words, const struct br_sect
     enum br_rc rc = br_vocab_new((const char *)bytes, s->bytes, &m->vocab, NULL);
     *no_memory = rc == BR_E_NOMEM;
     return rc == BR_OK && br_vocab_size(m->vocab) == words;
+}
+
+static bool place_linear(struct br_linear *l, uint32_t version, const struct br_section *s, const uint8_t *bytes, size_t in, size_t out)
+{
+    br_linear_point(l, version, s->tag, bytes, in, out);
+    return s->bytes == BR_LINEAR_BYTES(in, out, in / l->part) - (version < 2 ? 4 * in : 0);
 }
 
 static bool place(struct br_model *m, const struct br_model_header *h, const struct br_section *s, const uint8_t *bytes, bool *no_memory)
@@ -181,13 +190,13 @@ static bool place(struct br_model *m, const struct br_model_header *h, const str
         m->ln_beta = f + hidden;
         return s->bytes == 8 * hidden;
     case BR_SEC_QKV:
-        return l && s->bytes == BR_LINEAR_BYTES(hidden, 3 * hidden) && (br_linear_point(&l->qkv, bytes, hidden, 3 * hidden), true);
+        return l && place_linear(&l->qkv, h->version, s, bytes, hidden, 3 * hidden);
     case BR_SEC_ATTENTION_OUT:
-        return l && s->bytes == BR_LINEAR_BYTES(hidden, hidden) && (br_linear_point(&l->attention_out, bytes, hidden, hidden), true);
+        return l && place_linear(&l->attention_out, h->version, s, bytes, hidden, hidden);
     case BR_SEC_FFN_UP:
-        return l && s->bytes == BR_LINEAR_BYTES(hidden, ffn) && (br_linear_point(&l->ffn_up, bytes, hidden, ffn), true);
+        return l && place_linear(&l->ffn_up, h->version, s, bytes, hidden, ffn);
     case BR_SEC_FFN_DOWN:
-        return l && s->bytes == BR_LINEAR_BYTES(ffn, hidden) && (br_linear_point(&l->ffn_down, bytes, ffn, hidden), true);
+        return l && place_linear(&l->ffn_down, h->version, s, bytes, ffn, hidden);
     case BR_SEC_LAYER_LN:
         if (!l || s->bytes != 16 * hidden)
             return false;
@@ -214,10 +223,12 @@ static bool all_finite(const float *x, size_t n)
 /* Sums that no weights have would overflow the integer arithmetic behind the product. */
 static bool linear_is_sound(const struct br_linear *l)
 {
-    for (size_t i = 0; i < l->out; i++)
+    size_t scales = l->in / l->part * l->out;
+    for (size_t i = 0; i < scales; i++)
         if (l->sums[i] > 128 * (int32_t)l->in || l->sums[i] < -128 * (int32_t)l->in)
             return false;
-    return all_finite(l->scale, l->out) && all_finite(l->bias, l->out) && all_finite(l->smooth_inv, l->in);
+    return all_finite(l->scale, scales) && all_finite(l->bias, l->out) && all_finite(l->smooth_inv, l->in) &&
+           all_finite(l->shift, l->in);
 }
 
 static bool is_sound(const struct br_model *m, const struct br_model_header *h)

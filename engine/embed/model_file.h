@@ -16,8 +16,12 @@ enum br_section_tag {
     BR_SEC_FFN_DOWN,
     BR_SEC_LAYER_LN, /* f32 gamma1, beta1, gamma2, beta2 */
 };
-/* A linear's section: s8 panels [out/16][in/4][16][4], then f32 scale[out], f32 bias[out], s32 sums[out], f32 smooth_inv[in]. */
-#define BR_LINEAR_BYTES(in, out) ((size_t)(in) * (out) + 12 * (size_t)(out) + 4 * (size_t)(in))
+/* A linear's section: s8 panels [out/16][in/4][16][4], then f32 scale[parts][out], f32 bias[out], s32 sums[parts][out], f32 smooth_inv[in],
+ * f32 shift[in]. In version 1 there is one part and no shift. */
+#define BR_MODEL_VERSION 2
+#define BR_LINEAR_BYTES(in, out, parts) ((size_t)(in) * (out) + (4 + 8 * (size_t)(parts)) * (size_t)(out) + 8 * (size_t)(in))
+/* Parts of a linear: as many as fours make of FFN down where they can, as its inputs differ most; else one. */
+#define BR_LINEAR_PARTS(tag, in) ((tag) == BR_SEC_FFN_DOWN && (in) % (16 * BR_PARTS_MAX) == 0 ? (size_t)BR_PARTS_MAX : (size_t)1)
 
 struct br_section {
     uint32_t tag, layer;
@@ -74,6 +78,6 @@ _Static_assert(offsetof(struct br_model_header, sections) == 648, "table in mode
 _Static_assert(offsetof(struct br_model_header, rest) == 8328, "table in model_file.c");
 
 /* Where a section's bytes go or come from. */
-void br_linear_point(struct br_linear *l, const uint8_t *bytes, size_t in, size_t out);
+void br_linear_point(struct br_linear *l, uint32_t version, enum br_section_tag tag, const uint8_t *bytes, size_t in, size_t out);
 
 #endif

@@ -106,22 +106,22 @@ static int8_t to_s8(double x)
     return (int8_t)(v < -127 ? -127 : v > 127 ? 127 : v);
 }
 
-/* One output channel: x[n] are its weights in the columns' order. */
-static void round_row(const double *inverse, size_t n, const size_t *order, double *x, double scale, int8_t *q)
+/* One output channel: x[n] are its weights in the columns' order, scale[k] their steps. */
+static void round_row(const double *inverse, size_t n, const size_t *order, double *x, const double *scale, int8_t *q)
 {
     for (size_t k = n; k-- > 0;) {
         const double *row = inverse + k * n;
-        int8_t v = to_s8(x[k] / scale);
-        double error = (x[k] - v * scale) / row[k];
+        int8_t v = to_s8(x[k] / scale[k]);
+        double error = (x[k] - v * scale[k]) / row[k];
         add_multiple(x, row, -error, k);
         q[order[k]] = v;
     }
 }
 
-bool br_gptq_round(const double *h, size_t n, double damping, double *factor, size_t *order, const double *w, const float *scale, size_t out,
-                   int8_t *q)
+bool br_gptq_round(const double *h, size_t n, double damping, double *factor, size_t *order, const double *w, const float *scale, size_t part,
+                   size_t out, int8_t *q)
 {
-    double *x = malloc(n * sizeof *x), extra = damping * mean_diagonal(h, n) + 1e-12;
+    double *x = malloc(2 * n * sizeof *x), *steps = x + n, extra = damping * mean_diagonal(h, n) + 1e-12;
     order_columns(h, n, order);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < n; k++)
@@ -132,9 +132,11 @@ bool br_gptq_round(const double *h, size_t n, double damping, double *factor, si
     if (ok)
         invert(factor, n);
     for (size_t j = 0; ok && j < out; j++) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
             x[i] = w[j * n + order[i]];
-        round_row(factor, n, order, x, scale[j], q + j * n);
+            steps[i] = (double)scale[order[i] / part * out + j];
+        }
+        round_row(factor, n, order, x, steps, q + j * n);
     }
     free(x);
     return ok;

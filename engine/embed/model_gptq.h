@@ -12,8 +12,8 @@
 /* w[out][n] += residual[out][n] (h + ridge * mean diagonal)^-1, where residual is the sum over tokens of (wanted - w a) a^T. */
 bool br_gptq_correct(const double *h, size_t n, double ridge, double *factor, const double *residual, double *w, size_t out);
 
-/* w[out][n] to q[out][n] in steps of scale[out]. */
-bool br_gptq_round(const double *h, size_t n, double damping, double *factor, size_t *order, const double *w, const float *scale, size_t out,
-                   int8_t *q);
+/* w[out][n] to q[out][n]; its part'th columns in steps of scale[n / part][out]. */
+bool br_gptq_round(const double *h, size_t n, double damping, double *factor, size_t *order, const double *w, const float *scale, size_t part,
+                   size_t out, int8_t *q);
 
 #endif

@@ -7,9 +7,11 @@
 /* What a linear's section of the model file is made of. All in one allocation, at q. */
 struct br_quantised {
     int8_t *q;         /* [out][in] */
-    float *scale;      /* [out] */
+    size_t part;       /* inputs that are quantised together */
+    float *scale;      /* [parts][out] */
     float *bias;       /* [out] */
     float *smooth_inv; /* [in] */
+    float *shift;      /* [in] */
 };
 
 /* m: a float model. to[4 * layers], zeroed; each q is to be freed, also after a failure. */

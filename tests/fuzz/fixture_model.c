@@ -61,17 +61,17 @@ static void floats(float *p, size_t n, float base)
 
 static void linear(enum br_section_tag tag, size_t in, size_t out)
 {
-    uint8_t *bytes = section(tag, BR_LINEAR_BYTES(in, out));
+    uint8_t *bytes = section(tag, BR_LINEAR_BYTES(in, out, BR_LINEAR_PARTS(tag, in)));
     struct br_linear l;
-    br_linear_point(&l, bytes, in, out);
+    br_linear_point(&l, BR_MODEL_VERSION, tag, bytes, in, out);
     int32_t *sums = (int32_t *)(uintptr_t)l.sums;
     for (size_t i = 0; i < in * out; i++) { /* panels [out/16][in/4][16][4] */
         int8_t w = (int8_t)((int)(draw() % 127) - 63);
         bytes[i] = (uint8_t)w;
-        sums[i / (16 * in) * 16 + i / 4 % 16] += w;
+        sums[i % (16 * in) / 64 * 4 / l.part * out + i / (16 * in) * 16 + i / 4 % 16] += w;
     }
     floats((float *)(uintptr_t)l.bias, out, 0);
-    for (size_t i = 0; i < out; i++)
+    for (size_t i = 0; i < in / l.part * out; i++)
         ((float *)(uintptr_t)l.scale)[i] = 0.01f;
     for (size_t i = 0; i < in; i++)
         ((float *)(uintptr_t)l.smooth_inv)[i] = 1;
@@ -93,7 +93,7 @@ static void make(void)
     const char *vocab = fuzz_model_vocabulary(&n);
     memcpy(h->magic, "BRMODEL1", 8);
     h->endian = 0x01020304;
-    h->version = 1;
+    h->version = BR_MODEL_VERSION;
     h->hidden = FUZZ_DIM;
     h->layers = 1;
     h->heads = 2;
