@@ -15,6 +15,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "json_load.h"
 #include "render.h"
 #include "slack_object.h"
 
@@ -85,13 +86,12 @@ static bool is_quoted(const struct rebuild *r, const char *bytes, size_t len)
 }
 
 /* The raw form in a record, or NULL: it names its channel and its time. */
-static json_t *raw_form(const char *bytes, size_t len)
+static json_t *raw_form(const char *bytes, size_t len, bool *no_memory)
 {
+    *no_memory = false;
     if (!len || bytes[0] != '{')
         return NULL;
-    json_t *v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
-    if (!v) /* what is one was written by us: perhaps it found no memory */
-        v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *v = br_json_load(bytes, len, JSON_REJECT_DUPLICATES, no_memory);
     if (json_is_object(v) && json_string_length(json_object_get(v, "channel")) && json_object_get(v, "ts"))
         return v;
     json_decref(v);
@@ -104,9 +104,10 @@ static enum br_rc note_quoted(void *ctx, const char *bytes, size_t len, struct b
     enum br_rc rc = BR_OK;
     struct br_buf text;
     bool truncated;
-    json_t *v = raw_form(bytes, len);
+    bool no_memory;
+    json_t *v = raw_form(bytes, len, &no_memory);
     if (!v)
-        return BR_OK;
+        return no_memory ? br_fail_nomem(err) : BR_OK;
     br_buf_init(&text, 2 * (size_t)BR_RENDER_TEXT_MAX);
     br_render_message(v, NULL, &text, &truncated);
     rc = br_buf_status(&text, err);
@@ -145,9 +146,10 @@ static enum br_rc take_record(void *ctx, const char *bytes, size_t len, struct b
     struct br_event ev;
     const struct br_notes notes = {.sink = r->sink, .file = "content log"};
     enum br_rc rc = BR_OK;
-    json_t *v = is_quoted(r, bytes, len) ? NULL : raw_form(bytes, len);
+    bool no_memory = false;
+    json_t *v = is_quoted(r, bytes, len) ? NULL : raw_form(bytes, len, &no_memory);
     if (!v)
-        return BR_OK;
+        return no_memory ? br_fail_nomem(err) : BR_OK;
     const char *channel = json_string_value(json_object_get(v, "channel"));
     br_arena_free(&r->arena);
     br_arena_init(&r->arena, ROW_BYTES_MAX);

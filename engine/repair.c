@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_load.h"
 #include "render.h"
 
 #define BATCH_RECORDS 200
@@ -89,11 +90,9 @@ static enum br_rc render_again(struct repair *r, const struct br_slack_owner *o,
         return BR_OK;
     br_buf_init(&raw, SIZE_MAX / 4);
     BR_TRY(br_store_content(r->u.store, o->raw_id, &raw, err));
-    json_error_t why;
-    json_t *v = json_loadb(br_buf_str(&raw), raw.len, JSON_REJECT_DUPLICATES, &why);
-    if (!v) /* it was written by us: more likely it found no memory */
-        v = json_loadb(br_buf_str(&raw), raw.len, JSON_REJECT_DUPLICATES, &why);
-    if (!v && !why.text[0])
+    bool no_memory;
+    json_t *v = br_json_load(br_buf_str(&raw), raw.len, JSON_REJECT_DUPLICATES, &no_memory);
+    if (no_memory)
         BR_TRY(br_fail_nomem(err));
     if (v)
         br_render_message(v, &r->names, text, &truncated);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_load.h"
 #include "limits.h"
 
 #define CHUNK        65536u
@@ -255,11 +256,23 @@ static size_t window_of(const struct br_json_stream *js)
     return allowed > js->wasted + WINDOW_LEAST ? (size_t)(allowed - js->wasted) : WINDOW_LEAST;
 }
 
+/* NULL also without memory: then js has failed. */
+static json_t *load(struct br_json_stream *js, const char *p, size_t n, size_t flags, struct br_err *err)
+{
+    bool no_memory;
+    json_t *v = br_json_load(p, n, flags | JSON_DECODE_ANY, &no_memory);
+    if (no_memory) {
+        js->rc = br_fail_nomem(err);
+        js->failed = true;
+    }
+    return v;
+}
+
 static json_t *parse(struct br_json_stream *js, const char *p, size_t n, struct br_err *err)
 {
     js->repairs = (struct br_json_repairs){0};
-    json_t *v = json_loadb(p, n, JSON_DECODE_ANY, NULL);
-    if (v)
+    json_t *v = load(js, p, n, 0, err);
+    if (v || js->failed)
         return v;
     br_buf_reset(&js->repaired);
     br_json_repair(p, n, &js->repaired, &js->repairs);
@@ -269,9 +282,8 @@ static json_t *parse(struct br_json_stream *js, const char *p, size_t n, struct 
         return NULL;
     }
     const char *text = br_buf_str(&js->repaired);
-    v = json_loadb(text, js->repaired.len, JSON_DECODE_ANY, NULL);
-    return v ? v
-             : json_loadb(text, js->repaired.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL); /* beyond 64 bits */
+    v = load(js, text, js->repaired.len, 0, err);
+    return v || js->failed ? v : load(js, text, js->repaired.len, JSON_DECODE_INT_AS_REAL, err); /* beyond 64 bits */
 }
 
 /* White space before the element at js->pos tells how elements are laid out; on one line, only what follows a comma

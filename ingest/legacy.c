@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "id_map.h"
+#include "json_load.h"
 #include "legacy_row.h"
 #include "legacy_value.h"
 #include "slack_object.h"
@@ -306,10 +307,9 @@ err:
 static const char *value_of(struct br_old_rows *r, enum br_old_field f)
 {
     const char *text = br_old_any(r, f);
-    json_error_t why = {0};
-    bool looks = text && *text == '{';
-    json_t *object = looks ? json_loads(text, 0, &why) : NULL;
-    r->arena.failed |= looks && !object && !why.text[0]; /* what is no JSON has a reason */
+    bool no_memory = false;
+    json_t *object = text && *text == '{' ? br_json_load(text, strlen(text), 0, &no_memory) : NULL;
+    r->arena.failed |= no_memory;
     if (json_is_object(object))
         text = br_arena_str(&r->arena, br_get_string(object, "value", NULL));
     json_decref(object);
@@ -634,9 +634,9 @@ static void set_ts(struct br_legacy *l, json_t *o, const char *key, int64_t us)
 /* A column that holds one of Slack's arrays as JSON. */
 static void set_json(struct br_legacy *l, json_t *o, const char *key, const char *text)
 {
-    json_error_t why = {0};
-    json_t *v = text && strlen(text) <= JSON_MAX_COLUMN ? json_loads(text, 0, &why) : NULL;
-    l->no_memory |= text && strlen(text) <= JSON_MAX_COLUMN && !v && !why.text[0]; /* what is no JSON has a reason */
+    bool no_memory = false;
+    json_t *v = text && strlen(text) <= JSON_MAX_COLUMN ? br_json_load(text, strlen(text), 0, &no_memory) : NULL;
+    l->no_memory |= no_memory;
     if (json_is_array(v) && json_array_size(v))
         put(l, o, key, json_incref(v));
     json_decref(v);
