@@ -57,7 +57,6 @@ static enum br_rc key_of(struct br_workspace *ws, const struct br_slack_filter *
     add_terms(key, &f->without);
     add_number(key, (uint64_t)f->after);
     add_number(key, (uint64_t)f->before);
-    rc = br_buf_status(key, err);
 err:
     return rc;
 }
@@ -68,11 +67,12 @@ enum br_rc br_filter_set(struct br_workspace *ws, const struct br_slack_filter *
     enum br_rc rc;
     br_buf_init(&key, KEY_BYTES_MAX);
     BR_TRY(key_of(ws, f, &key, err));
-    *remembered = br_cache_set(ws->cache, key.data, key.len, set);
+    struct br_cache *cache = key.failed ? NULL : ws->cache; /* a key that is too long is no key: the set is made, and not kept */
+    *remembered = br_cache_set(cache, key.data, key.len, set);
     if (*remembered)
         goto err;
     BR_TRY(br_slack_filter_set(ws->store, f, set, err));
-    br_cache_keep_set(ws->cache, key.data, key.len, set);
+    br_cache_keep_set(cache, key.data, key.len, set);
 err:
     br_buf_free(&key);
     return rc;

@@ -28,7 +28,7 @@ static const char *header_defect(const struct br_ckpt_header *h, uint64_t file_s
 {
     if (h->count > BR_NODE_MAX || h->live > h->count || h->upper_count > (uint64_t)h->count * BR_LEVEL_MAX)
         return "impossible counts";
-    if (h->slot_end < h->count || (h->count == 0 && h->slot_end != 0))
+    if (h->slot_end < h->count) /* count 0, slot_end more: all of them are dead, and none is kept */
         return "impossible slot end";
     if (h->max_level > BR_LEVEL_MAX || (h->count ? h->entry >= h->count : h->entry || h->max_level))
         return "impossible entry point";

@@ -14,8 +14,8 @@
  * waited for and never waits; its write-ahead log cannot be restarted meanwhile and grows. What may still happen is that erasure zeroes
  * records which the snapshot calls live: every record is checked first, the bytes are hashed twice, and on any disagreement all starts over.
  *
- * Until it is proven the file is called path.tmp, and locked. One that nobody has locked was stopped, or came back after a power cut: it may
- * hold what was forgotten since. In a home's backups, br_backup_sweep removes it. */
+ * Until it is proven the file is called path.<16 hex digits>.tmp, and locked. One that nobody has locked was stopped, or came back after a
+ * power cut: it may hold what was forgotten since. In a home's backups, br_backup_sweep removes it. No finished backup may have such a name. */
 #include "backup_int.h"
 #include "store_core.h"
 
@@ -40,7 +40,7 @@ struct backup {
     int copy_fd;
     char *piece;
     struct br_tar_writer *tar;
-    bool made; /* path.tmp is ours */
+    bool made; /* the file exists, under its name of the time before it is proven */
 };
 
 enum br_rc br_backup_step(struct br_backup_run *run, uint64_t bytes, struct br_err *err)
@@ -315,6 +315,19 @@ err:
     return rc;
 }
 
+/* path.<16 hex digits>.tmp, or SQLite's journal beside it? */
+static bool is_unfinished(const char *path)
+{
+    static const char *const ends[] = {".tmp", ".tmp-journal"};
+    for (size_t i = 0; i < BR_COUNT(ends); i++) {
+        size_t n = strlen(path), tail = 17 + strlen(ends[i]);
+        const char *p = path + n - tail;
+        if (n > tail && *p == '.' && strspn(p + 1, "0123456789abcdef") == 16 && strcmp(p + 17, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *path, const struct br_backup_options *opt,
                            struct br_manifest *manifest, uint64_t *file_bytes, struct br_err *err)
 {
@@ -324,7 +337,13 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
     struct br_err local = {0};
     bool again = true;
     enum br_rc rc = BR_OK;
-    int n = snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+    uint64_t tag;
+    int r = io->random(io->ctx, &tag, sizeof(tag));
+    if (r < 0)
+        return br_fail_errno(err, -r, "no random numbers");
+    int n = snprintf(tmp, sizeof(tmp), "%s.%016llx.tmp", path, (unsigned long long)tag); /* its own: two may be made at once */
+    if (is_unfinished(path))
+        return br_fail(err, BR_E_USAGE, "%s: an unfinished backup is called so: choose another name", path);
     if (n < 0 || (size_t)n >= sizeof(tmp))
         return br_fail(err, BR_E_TOOBIG, "the path of the backup is too long");
     if (io->stat(io->ctx, path, &st) == 0 && st.is_dir)
@@ -361,19 +380,13 @@ struct sweep {
     enum br_rc rc;
 };
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
-/* Everything but a file that is locked: that backup is under way. */
+/* Every one but those that are locked: they are under way. */
 static int sweep_entry(void *arg, const char *name)
 {
     struct sweep *w = arg;
     const struct br_io *io = w->io;
     char path[BR_PATH_MAX];
-    if ((!ends_with(name, ".tmp") && !ends_with(name, ".tmp-journal")) || br_path(path, w->dir, name, NULL) != BR_OK)
+    if (!is_unfinished(name) || br_path(path, w->dir, name, NULL) != BR_OK)
         return 0;
     int fd = io->open(io->ctx, path, O_RDWR | O_NOFOLLOW, 0), r = fd;
     if (fd >= 0) {
@@ -382,7 +395,7 @@ static int sweep_entry(void *arg, const char *name)
             r = io->unlink(io->ctx, path);
         io->close(io->ctx, fd);
     }
-    if (r < 0 && r != -EAGAIN && r != -ENOENT)
+    if (r < 0 && r != -EAGAIN && r != -ENOENT && r != -EISDIR && r != -ELOOP) /* the last two: nothing that a backup makes */
         w->rc = br_fail_errno(w->err, -r, "cannot remove %s", path);
     return 0;
 }

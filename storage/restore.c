@@ -167,6 +167,11 @@ static int sweep_entry(void *arg, const char *name)
     if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) != 0 || br_path(path, w->dir, name, NULL) != BR_OK)
         return 0;
     struct br_err why = {0};
+    int is_dir = br_io_is_dir(w->io, path);
+    if (is_dir <= 0) { /* a link is nothing of ours: neither followed nor removed */
+        note(w, is_dir);
+        return 0;
+    }
     enum br_rc rc = br_wslock(w->io, path, true, &lock, &why);
     if (rc == BR_OK) {
         note(w, br_io_remove_dir(w->io, path));
@@ -214,7 +219,7 @@ struct restore {
     int lock;
 };
 
-static enum br_rc make_dir(struct restore *x, const char *workspaces, struct br_err *err)
+static enum br_rc make_one_dir(struct restore *x, const char *workspaces, struct br_err *err)
 {
     uint64_t tag;
     int r = x->io->random(x->io->ctx, &tag, sizeof(tag));
@@ -232,9 +237,27 @@ static enum br_rc make_dir(struct restore *x, const char *workspaces, struct br_
         return rc;
     }
     BR_TRY(br_wslock(x->io, x->dir, true, &x->lock, err));
-    BR_TRY(br_path(x->db, x->dir, "metadata.db", err));
+    struct br_io_stat st;
+    if (x->io->stat(x->io->ctx, x->dir, &st) == -ENOENT) {
+        x->io->close(x->io->ctx, x->lock);
+        x->lock = -1;
+        rc = br_fail(err, BR_E_NOTFOUND, "%s is gone", x->dir);
+    }
 err:
     return rc;
+}
+
+/* A sweep may take the directory for a stopped one's before it is locked: then another is made. */
+static enum br_rc make_dir(struct restore *x, const char *workspaces, struct br_err *err)
+{
+    enum br_rc rc = BR_E_BUSY;
+    for (int i = 0; i < 3 && (rc == BR_E_BUSY || rc == BR_E_NOTFOUND); i++) {
+        struct br_err lost = {0};
+        rc = make_one_dir(x, workspaces, i < 2 ? &lost : err);
+        if (rc != BR_OK && rc != BR_E_BUSY && rc != BR_E_NOTFOUND && i < 2)
+            *err = lost;
+    }
+    return rc == BR_OK ? br_path(x->db, x->dir, "metadata.db", err) : rc;
 }
 
 static enum br_rc unpack_one(struct restore *x, enum br_backup_member i, struct br_backup_run *run, struct br_err *err)

@@ -5,8 +5,8 @@
  * again. So there is none, and a handle that asks fills a table from what is stored: what was added since it asked last is read first, then,
  * when the text was not among it, some of the older slots, newest first. A call costs no more than about the vector it may save.
  *
- * An entry is 8 bytes, of which at least a quarter and at most three quarters are in use: 11 to 32 bytes for each different text with
- * a vector. A million: 16 MiB.
+ * An entry is 8 bytes, of which three eighths to three quarters are in use: 11 to 21 bytes for each different text with a vector. A million:
+ * 16 MiB.
  *
  * An entry proves nothing. Its 32 bits of hash can be another text's, its slot can have been killed. Who uses it reads the slot's row and compares text with text. Of equal texts the newest slot is kept: when it is killed and an older
  * one lives on, the vector is made once more. */

@@ -409,7 +409,7 @@ static void litter(struct sim_disk *d)
     static const char text[] = "somebody said: lunch by the lake";
     static const char *const dirs[] = {"home/backups", "home/workspaces/.restore-0123456789abcdef", "home/workspaces/T1.repair"};
     static const char *const files[] = {
-        "home/backups/T1-20240101T000000Z.tar.zst.tmp",     "home/workspaces/.restore-0123456789abcdef/content.1",
+        "home/backups/T1-20240101T000000Z.tar.zst.0123456789abcdef.tmp",     "home/workspaces/.restore-0123456789abcdef/content.1",
         "home/workspaces/T1.repair/content.1",              "home/workspaces/T1/backup-0123456789abcdef.tmp",
         "home/workspaces/T1/metadata.db.damaged",           "home/workspaces/T1/graph.7",
         "home/workspaces/T1/graph.8.tmp",                   "home/workspaces/T1/content.99",

@@ -255,6 +255,25 @@ static void channels_and_dates_go_in_many_batches(void **state)
     up_end(&f);
 }
 
+/* More than a graph keeps of its dead (hnsw_insert.c): it is made anew, of nothing. */
+static void an_archive_of_which_all_is_forgotten_is_whole(void **state)
+{
+    struct fixture f;
+    (void)state;
+    up_begin(&f);
+    for (int i = 0; i < 1100; i++)
+        up_message(&f, 1, i, "U0BABBAGE", up_words(5000 + (unsigned)i), -1);
+    up_import(&f);
+    struct br_forget_report r = forgotten(&f, (struct br_forget_options){.before = up_ts(2000)});
+    assert_int_equal(r.messages, 1100);
+    e2e_verify(f.h, NULL);
+    up_message(&f, 0, 3000, "U0ADALOVE", up_words(9000), -1);
+    up_import(&f);
+    e2e_verify(f.h, NULL);
+    up_there(&f, up_words(9000));
+    up_end(&f);
+}
+
 static uint64_t queued(const struct fixture *f)
 {
     struct br_err err = {0};
@@ -353,7 +372,7 @@ static bool is_there(const char *path)
 static void what_stopped_processes_left_goes_too(void **state)
 {
     struct fixture f;
-    char dir[400], half[600], busy[600], unpacked[600], unpacked_text[700], dry[600], dry_lock[700], path[500];
+    char dir[400], mine[500], far[300], far_text[400], link[500], half[600], busy[600], unpacked[600], unpacked_text[700], dry[600], dry_lock[700], path[500];
     struct br_error err;
     struct br_forget_report r = {0};
     (void)state;
@@ -369,8 +388,8 @@ static void what_stopped_processes_left_goes_too(void **state)
         snprintf(path, sizeof path, "%s/%s-%s", dir, id, tails[i]); /* the last is of another workspace */
         leave(path, "a backup");
     }
-    snprintf(half, sizeof half, "%s/%s-20240101T000001Z.tar.zst.tmp", dir, id);
-    snprintf(busy, sizeof busy, "%s/%s-20240101T000002Z.tar.zst.tmp", dir, id);
+    snprintf(half, sizeof half, "%s/%s-20240101T000001Z.tar.zst.0123456789abcdef.tmp", dir, id);
+    snprintf(busy, sizeof busy, "%s/%s-20240101T000002Z.tar.zst.0123456789abcdef.tmp", dir, id);
     snprintf(unpacked, sizeof unpacked, "%s/workspaces/.restore-0123456789abcdef", f.home);
     snprintf(unpacked_text, sizeof unpacked_text, "%s/content.1", unpacked);
     snprintf(path, sizeof path, "%s/backread-dry-run-0123456789abcdef", f.dir);
@@ -384,6 +403,17 @@ static void what_stopped_processes_left_goes_too(void **state)
     assert_int_equal(mkdir(unpacked, 0700), 0);
     leave(unpacked_text, up_words(1));
     leave(busy, "");
+    snprintf(mine, sizeof mine, "%s/mine.tmp", dir);
+    leave(mine, "a finished backup of a strange name, or anything else");
+    snprintf(far, sizeof far, "%s/far", f.dir);
+    snprintf(far_text, sizeof far_text, "%s/a", far);
+    snprintf(link, sizeof link, "%s/workspaces/.restore-a-link", f.home);
+    assert_int_equal(mkdir(far, 0700), 0);
+    leave(far_text, "not of this home");
+    assert_int_equal(symlink(far, link), 0);
+    snprintf(path, sizeof path, "%s/a-directory.0123456789abcdef.tmp", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/backread-dry-run-0123456789abcdef", f.dir);
     const struct br_io *io = &br_io_posix;
     int lock = io->open(io->ctx, busy, O_RDWR, 0);
     assert_int_equal(io->lock(io->ctx, lock, true), 0);
@@ -397,6 +427,8 @@ static void what_stopped_processes_left_goes_too(void **state)
     assert_true(is_there(busy)); /* under way */
     assert_false(is_there(unpacked));
     assert_false(is_there(path));
+    assert_true(is_there(mine));
+    assert_true(is_there(far_text));
     io->close(io->ctx, lock);
 
     /* What it cannot remove it says; the next writer of any kind removes it. */
@@ -444,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_person_is_nameless_afterwards),
         cmocka_unit_test(rows_that_sqlite_moved_leave_no_copies),
         cmocka_unit_test(channels_and_dates_go_in_many_batches),
+        cmocka_unit_test(an_archive_of_which_all_is_forgotten_is_whole),
         cmocka_unit_test(a_reader_of_an_older_view_is_waited_for),
         cmocka_unit_test(a_killed_forget_is_finished_by_the_next),
         cmocka_unit_test(what_stopped_processes_left_goes_too),

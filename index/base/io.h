@@ -57,7 +57,9 @@ extern const struct br_io br_io_posix;
 /* The whole range or an error; a read past the end of file is -EIO. 0 or negative errno. */
 BR_MUST_USE int br_io_pread_full(const struct br_io *io, int fd, void *buf, size_t n, int64_t offset);
 BR_MUST_USE int br_io_pwrite_full(const struct br_io *io, int fd, const void *buf, size_t n, int64_t offset);
-/* Removes a directory of files, one level, and as much of it as can be: 1 when it is gone, 0 when there
+/* Is this name itself a directory, not a link to one? 1, 0 (also where there is nothing), or a negative errno. */
+BR_MUST_USE int br_io_is_dir(const struct br_io *io, const char *path);
+/* Removes a directory of files, one level (of a link, the link), and as much of it as can be: 1 when it is gone, 0 when there
  * was none, else the first error. That it is gone is durable once the directory above is synced. */
 int br_io_remove_dir(const struct br_io *io, const char *dir);
 

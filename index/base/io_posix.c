@@ -284,11 +284,25 @@ static int remove_entry(void *arg, const char *name)
     return 0;
 }
 
+int br_io_is_dir(const struct br_io *io, const char *path)
+{
+    int fd = io->open(io->ctx, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    if (fd >= 0 || fd == -EISDIR) /* the latter: a table that opens files only */
+        return 1;
+    return fd == -ENOTDIR || fd == -ELOOP || fd == -ENOENT ? 0 : fd;
+}
+
 int br_io_remove_dir(const struct br_io *io, const char *dir)
 {
     struct removal m = {.io = io, .dir = dir};
-    note(&m, io->list(io->ctx, dir, remove_entry, &m));
-    int r = io->rmdir(io->ctx, dir);
+    int is_dir = br_io_is_dir(io, dir);
+    if (is_dir < 0)
+        return is_dir;
+    if (is_dir)
+        note(&m, io->list(io->ctx, dir, remove_entry, &m));
+    int r = is_dir ? io->rmdir(io->ctx, dir) : io->unlink(io->ctx, dir);
     note(&m, r);
     return m.failed < 0 ? m.failed : r == 0;
 }
