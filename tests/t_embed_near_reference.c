@@ -108,7 +108,7 @@ static void assert_near(const char *path, size_t step, double mean, double worst
 static void int8_is_near(void **state)
 {
     (void)state;
-    assert_near(NULL, 1, 0.9990, 0.995);
+    assert_near(NULL, 1, 0.9996, 0.998);
 }
 
 static void float_is_the_same(void **state)
