@@ -10,6 +10,7 @@
 #define ALPHA_NUM 6
 #define ALPHA_DEN 5
 
+#define CODES_AHEAD 4 /* candidates */
 #define NEAR_PART 2 /* near: the squared distance is less than half the squared length */
 
 /* The zero vector is nearer to most unit vectors than they are to each other: taken at its word, an erased node would become everybody's
@@ -99,6 +100,11 @@ void br_select_links(const struct br_index *ix, struct br_builder *w, struct br_
         held += candidates[i].scarce;
     for (size_t i = 0; i < n && n_kept < max; i++) {
         struct br_link *c = &candidates[i];
+        if (i + CODES_AHEAD < n) { /* a walk has read the high planes; the low ones are where memory is slow */
+            br_prefetch(br_low(ix, candidates[i + CODES_AHEAD].id), ix->stride);
+            br_prefetch(br_high(ix, candidates[i + CODES_AHEAD].id), ix->stride);
+            __builtin_prefetch(br_meta(ix, candidates[i + CODES_AHEAD].id));
+        }
         c->kept = c->scarce || (n_kept + held < max && !is_redundant(ix, w, c, kept, codes, n_kept));
         held -= c->scarce;
         if (!c->kept)
