@@ -85,8 +85,9 @@ BR_API void br_workspace_names_free(struct br_workspace_names *names);
  * BR_STATUS_DAMAGED. */
 BR_API int br_workspace_open(struct br_home *home, const char *key, struct br_workspace **out, struct br_error *err);
 BR_API void br_workspace_close(struct br_workspace *ws);
-/* What a handle remembers of earlier questions: vectors of their texts; what filters let through, and answers, which are never used when anything
- * was committed since. */
+/* What a handle remembers of earlier questions: vectors of their texts; what filters let through, and answers, which go when anything was
+ * committed since. Beside it a handle keeps, in fixed bounds of some tens of megabytes that this limit does not touch, where documents and words
+ * are; that goes with the next commit, too. */
 #define BR_CACHE_BYTES_DEFAULT ((size_t)16 << 20)
 struct br_cache_status {
     uint64_t hits, misses;               /* answers */

@@ -29,6 +29,7 @@ struct br_cache {
     struct entry *chains[CHAINS];
     struct entry *newest, *oldest;
     struct br_cache_status status;
+    struct br_state state; /* of all but vectors */
 };
 
 /* ---- shared strings ---- */
@@ -160,6 +161,18 @@ static void drop(struct br_cache *c, struct entry *e)
     else
         free(e->vector);
     free(e);
+}
+
+void br_cache_begin(struct br_cache *c, const struct br_state *now)
+{
+    if (!c || memcmp(&c->state, now, sizeof *now) == 0)
+        return;
+    for (struct entry *e = c->oldest, *newer; e; e = newer) {
+        newer = e->newer;
+        if (e->kind != VECTOR)
+            drop(c, e);
+    }
+    c->state = *now;
 }
 
 static void make_room(struct br_cache *c, size_t bytes)

@@ -25,6 +25,10 @@ void br_cache_status_of(const struct br_cache *c, struct br_cache_status *out);
 bool br_cache_vector(struct br_cache *c, const char *text, size_t len, float *out, uint32_t dim);
 void br_cache_keep_vector(struct br_cache *c, const char *text, size_t len, const float *vector, uint32_t dim);
 
+/* The state that what follows is asked in. Where it is another one than before, all goes but vectors: it could never be given again, and may be
+ * what was forgotten. */
+void br_cache_begin(struct br_cache *c, const struct br_state *now);
+
 /* What a filter lets through. key names everything it depends on, the store's state included. *out is the caller's to free. */
 bool br_cache_set(struct br_cache *c, const void *key, size_t len, struct br_slack_set *out);
 void br_cache_keep_set(struct br_cache *c, const void *key, size_t len, const struct br_slack_set *set);

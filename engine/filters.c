@@ -2,7 +2,7 @@
  *
  * To find it means to walk an index of all messages, or all that have a word: milliseconds, and more than the search itself where words are
  * frequent. The same filter is asked for again, with other words, mode and page. What it lets through depends on its terms and on the state of
- * the store, and both are the key: a commit, whoever makes it, leaves the sets of before it to age. */
+ * the store, and both are the key. */
 #include "cache.h"
 
 #define KEY_BYTES_MAX ((size_t)1 << 18)

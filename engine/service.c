@@ -117,6 +117,8 @@ static enum br_rc answer(struct br_workspace *ws, const char *query, const struc
     clock_gettime(CLOCK_MONOTONIC, &from);
     br_buf_init(&key, KEY_BYTES_MAX);
     BR_TRY(br_store_now(ws->store, &info, err));
+    const struct br_state now = br_state_of(&info);
+    br_cache_begin(ws->cache, &now);
     add_question(&key, query, o);
     BR_TRY(br_buf_status(&key, err));
     uint64_t fingerprint = XXH3_64bits(key.data, key.len);

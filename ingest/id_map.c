@@ -69,10 +69,3 @@ bool br_id_map_add(struct br_id_map *m, const char *key, uint32_t *value)
     *value = s->value;
     return true;
 }
-
-void br_id_map_set(struct br_id_map *m, const char *key, uint32_t value)
-{
-    struct br_id_slot *s = m->alloc ? find(m, br_id_hash(m->seed, key), key) : NULL;
-    if (s && s->key)
-        s->value = value;
-}

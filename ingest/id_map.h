@@ -21,7 +21,6 @@ void br_id_map_free(struct br_id_map *m); /* leaves an empty, usable map; a zero
 uint32_t br_id_map_get(const struct br_id_map *m, const char *key); /* BR_ID_NONE when absent */
 /* Adds key unless it is there; the key is borrowed for the map's life. *value is the stored one. false: no memory. */
 BR_MUST_USE bool br_id_map_add(struct br_id_map *m, const char *key, uint32_t *value);
-void br_id_map_set(struct br_id_map *m, const char *key, uint32_t value); /* of a key that is there */
 
 uint64_t br_id_hash(uint64_t seed, const char *s); /* stable: made-up ids depend on it */
 

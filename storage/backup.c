@@ -285,11 +285,17 @@ err:
     return rc;
 }
 
+/* dir: of BR_PATH_MAX bytes. */
+static void directory_of(const char *path, char *dir)
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, BR_PATH_MAX, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
+}
+
 static enum br_rc publish(const struct br_io *io, const char *tmp, const char *path, struct br_err *err)
 {
     char dir[BR_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
+    directory_of(path, dir);
     int r = io->rename(io->ctx, tmp, path);
     if (r < 0)
         return br_fail_errno(err, -r, "cannot rename %s to %s", tmp, path);
@@ -315,17 +321,60 @@ err:
     return rc;
 }
 
-/* path.<16 hex digits>.tmp, or SQLite's journal beside it? */
+/* --- What nobody finished --- */
+
+/* ".<16 hex digits>.tmp", or SQLite's journal of that? */
+static bool is_unfinished_ending(const char *p)
+{
+    return *p == '.' && strspn(p + 1, "0123456789abcdef") == 16 && (strcmp(p + 17, ".tmp") == 0 || strcmp(p + 17, ".tmp-journal") == 0);
+}
+
 static bool is_unfinished(const char *path)
 {
-    static const char *const ends[] = {".tmp", ".tmp-journal"};
-    for (size_t i = 0; i < BR_COUNT(ends); i++) {
-        size_t n = strlen(path), tail = 17 + strlen(ends[i]);
-        const char *p = path + n - tail;
-        if (n > tail && *p == '.' && strspn(p + 1, "0123456789abcdef") == 16 && strcmp(p + 17, ends[i]) == 0)
+    for (const char *p = strchr(path, '.'); p; p = strchr(p + 1, '.'))
+        if (p > path && is_unfinished_ending(p))
             return true;
-    }
     return false;
+}
+
+struct sweep {
+    const struct br_io *io;
+    const char *dir, *of; /* of: this backup's alone; NULL any */
+    struct br_err *err;
+    enum br_rc rc;
+};
+
+/* Every one but those that are locked: they are under way. */
+static int sweep_entry(void *arg, const char *name)
+{
+    struct sweep *w = arg;
+    const struct br_io *io = w->io;
+    char path[BR_PATH_MAX];
+    size_t n = w->of ? strlen(w->of) : 0;
+    bool ours = w->of ? strncmp(name, w->of, n) == 0 && is_unfinished_ending(name + n) : is_unfinished(name);
+    if (!ours || br_path(path, w->dir, name, NULL) != BR_OK)
+        return 0;
+    int fd = io->open(io->ctx, path, O_RDWR | O_NOFOLLOW, 0), r = fd;
+    if (fd >= 0) {
+        r = io->lock(io->ctx, fd, true);
+        if (r == 0)
+            r = io->unlink(io->ctx, path);
+        io->close(io->ctx, fd);
+    }
+    if (r < 0 && r != -EAGAIN && r != -ENOENT && r != -EISDIR && r != -ELOOP) /* the last two: nothing that a backup makes */
+        w->rc = br_fail_errno(w->err, -r, "cannot remove %s", path);
+    return 0;
+}
+
+/* What earlier runs to the same path left when they were killed; best effort. */
+static void sweep_earlier(const struct br_io *io, const char *path)
+{
+    char dir[BR_PATH_MAX];
+    struct br_err ignored = {0};
+    const char *slash = strrchr(path, '/');
+    struct sweep w = {.io = io, .dir = dir, .of = slash ? slash + 1 : path, .err = &ignored};
+    directory_of(path, dir);
+    (void)io->list(io->ctx, dir, sweep_entry, &w);
 }
 
 enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *path, const struct br_backup_options *opt,
@@ -350,6 +399,7 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
         return br_fail(err, BR_E_USAGE, "%s is a directory: name a file for the backup", path);
     if (!(b.piece = malloc(PIECE)))
         return br_fail_nomem(err);
+    sweep_earlier(io, path);
     for (int i = 0; i < ATTEMPTS && again; i++) {
         local = (struct br_err){0};
         again = false;
@@ -369,35 +419,6 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
     else if (err && err->rc == BR_OK)
         *err = local;
     return rc;
-}
-
-/* --- What nobody finished --- */
-
-struct sweep {
-    const struct br_io *io;
-    const char *dir;
-    struct br_err *err;
-    enum br_rc rc;
-};
-
-/* Every one but those that are locked: they are under way. */
-static int sweep_entry(void *arg, const char *name)
-{
-    struct sweep *w = arg;
-    const struct br_io *io = w->io;
-    char path[BR_PATH_MAX];
-    if (!is_unfinished(name) || br_path(path, w->dir, name, NULL) != BR_OK)
-        return 0;
-    int fd = io->open(io->ctx, path, O_RDWR | O_NOFOLLOW, 0), r = fd;
-    if (fd >= 0) {
-        r = io->lock(io->ctx, fd, true);
-        if (r == 0)
-            r = io->unlink(io->ctx, path);
-        io->close(io->ctx, fd);
-    }
-    if (r < 0 && r != -EAGAIN && r != -ENOENT && r != -EISDIR && r != -ELOOP) /* the last two: nothing that a backup makes */
-        w->rc = br_fail_errno(w->err, -r, "cannot remove %s", path);
-    return 0;
 }
 
 enum br_rc br_backup_sweep(const struct br_io *io, const char *dir, struct br_err *err)

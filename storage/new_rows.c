@@ -1,8 +1,8 @@
 /* new_rows.c - the rows of contents and slots, written as late as can be.
  *
  * Nobody but the transaction itself can see them before COMMIT, so they wait: until a statement is asked for that might look
- * (br_store_stmt), or else until the disk works on the logs (step 4 of commit.c). Many rows then share
- * one run of a statement, which costs about half of a run for each.
+ * (br_store_stmt), or else until the disk works on the logs (step 4 of commit.c). Many rows then share one run of a statement, which costs
+ * about half of a run for each. Messages have statements of their own after each document (slack_document.c): their rows go one by one.
  *
  * Contents go first: a slot's foreign key is checked at once. */
 #include "new_rows.h"

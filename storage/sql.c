@@ -317,6 +317,8 @@ enum br_rc br_store_stmt(struct br_store *s, const char *sql, sqlite3_stmt **out
         s->txn.failed = true;
         return br_fail(err, BR_E_IO, "the transaction on %s was rolled back after an earlier error", s->dir);
     }
+    if (s->in_snapshot && sqlite3_get_autocommit(s->db)) /* it would read a state of its own beside the one that was seen */
+        return br_fail(err, BR_E_IO, "the view of %s was lost after an earlier error: ask again", s->dir);
     enum br_rc rc = br_new_rows_write(s, err); /* it may look at them */
     if (rc == BR_OK)
         rc = br_stmt_cache_get(&s->stmts, s->db, sql, s->dir, out, err);

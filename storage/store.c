@@ -570,13 +570,3 @@ const char *br_store_dir(const struct br_store *s)
 {
     return s->dir;
 }
-
-const char *br_store_workspace_id(const struct br_store *s)
-{
-    return s->workspace_id;
-}
-
-bool br_store_writable(const struct br_store *s)
-{
-    return s->mode == BR_STORE_WRITE && !s->poisoned;
-}

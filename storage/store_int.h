@@ -7,8 +7,6 @@
 #include <sqlite3.h>
 
 sqlite3 *br_store_db(struct br_store *s);
-const char *br_store_workspace_id(const struct br_store *s);
-bool br_store_writable(const struct br_store *s);
 /* A cached prepared statement, reset and with bindings cleared; sql must be a string literal (its address is the key). ?1 is bound to the
  * workspace id. Not to be finalized; reset it after use. */
 BR_MUST_USE enum br_rc br_store_stmt(struct br_store *s, const char *sql, sqlite3_stmt **out, struct br_err *err);
