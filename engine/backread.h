@@ -324,7 +324,7 @@ struct br_explain {
     bool answer_remembered;  /* without explain, the cache would have answered */
     bool vector_remembered;  /* the query's vector came from the cache */
     bool filter_remembered;  /* and so did the set of documents that pass */
-    const char *index;       /* graph walk, filtered graph walk, scan of codes, scan of vectors, newest; NULL: no semantic side */
+    const char *index;       /* graph walk, filtered graph walk, graph walk within the filter, scan of codes, scan of vectors, newest; NULL: no semantic side */
     const char *index_why;
     uint64_t graph_nodes, graph_matches, tail; /* tail: vectors newer than the graph, compared one by one */
     size_t ef, rounds;       /* of the walk, 0 none; rounds: lists were taken so many times, each longer */

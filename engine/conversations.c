@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define CONTENTS_MAX (UINT64_C(1) << 30) /* as many as a filter can name */
+
 static void add(void *ctx, int64_t content_id, bool next_conversation)
 {
     struct br_conversations *c = ctx;
@@ -33,7 +35,7 @@ enum br_rc br_conversations_of(struct br_workspace *ws, const struct br_store_in
     if (!c)
         return br_fail_nomem(err);
     c->state = state;
-    c->n_contents = now->next_content_id;
+    c->n_contents = BR_MIN(now->next_content_id, CONTENTS_MAX); /* a damaged row must not ask for all memory */
     c->of_content = calloc((size_t)c->n_contents + 1, sizeof *c->of_content);
     if (!c->of_content)
         BR_TRY(br_fail_nomem(err));

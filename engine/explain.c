@@ -29,7 +29,7 @@ void br_explain_scan(struct br_explain *x, bool wished)
 
 void br_explain_plan(struct br_explain *x, const struct br_search_plan *plan, uint64_t tail)
 {
-    static const char *const index[] = {"graph walk", "filtered graph walk", "scan of codes", "scan of codes"};
+    static const char *const index[] = {"graph walk", "filtered graph walk", "graph walk within the filter", "scan of codes", "scan of codes"};
     static const char *const why[] = {"a graph so small is scanned faster than walked", "so few vectors pass that they are scanned",
                                       "scanning what passes costs less than a walk so wide", "a walk met too few that pass, or lost its way: scanned after it",
                                       "fewer of a walk's beam would pass than the list of candidates needs"};
@@ -38,6 +38,7 @@ void br_explain_plan(struct br_explain *x, const struct br_search_plan *plan, ui
     x->index = index[plan->path];
     x->index_why = plan->path == BR_PATH_WALK            ? "nothing is filtered out"
                    : plan->path == BR_PATH_FILTERED_WALK ? "enough pass to be met on the way"
+                   : plan->path == BR_PATH_WALK_WITHIN   ? "too many pass for a scan, too few to be met on the way"
                                                          : why[plan->why];
     x->graph_nodes = plan->nodes;
     x->graph_matches = plan->matches;

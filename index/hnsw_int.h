@@ -72,7 +72,7 @@ static inline int64_t br_cand_key(struct br_cand c)
 
 struct br_bound {
     float most;   /* an upper bound of the exact similarity */
-    float likely; /* four standard deviations above what it is likely to be; no more than most */
+    float likely; /* three standard deviations above what it is likely to be; no more than most */
     uint32_t node;
 };
 

@@ -4,7 +4,7 @@
  * similarity from above; the most promising nodes are reranked, and when the k-th exact similarity is at least the
  * bound of every node not reranked, no better one exists. The bounds of half a code are loose: of the nodes whose bound
  * passes the k-th similarity the whole code is asked, and those that still pass are reranked too. Where a filter leaves
- * so many nearly alike that a proof would read thousands of rows (it leaves out all that is near), bounds of four
+ * so many nearly alike that a proof would read thousands of rows (it leaves out all that is near), bounds of three
  * standard deviations take the place of the certain ones, and the answer is not called exhaustive.
  *
  * Which of three ways, where a filter leaves some of more than 20,000 nodes (times relative to a walk without filter, on a hundred thousand real
@@ -460,7 +460,7 @@ static enum br_rc walk_within(const struct br_index *ix, struct br_searcher *s, 
     double met = (double)s->met_passing / (double)s->met, share = (double)plan->matches / (double)plan->nodes;
     if (s->pool_n < q->k)
         return BR_OK;
-    bool lost = met < THIN * share || (met > THICK * share && near < met / 2 && s->pool[q->k - 1].d > nearest);
+    bool lost = !(met >= THIN * share) || (met > THICK * share && near < met / 2 && s->pool[q->k - 1].d > nearest);
     if (lost || lies_in_a_crowd(&sample, s->pool[q->k - 1].d, margin_of(ix, s), q->k, plan->matches))
         return BR_OK;
     refine(ix, s, q, s->pool, s->pool_n, out, n_out);
@@ -518,7 +518,7 @@ static void make_plan(const struct br_index *ix, const struct query *q, size_t e
             return;
         }
     }
-    plan->path = all ? BR_PATH_WALK : BR_PATH_FILTERED_WALK;
+    plan->path = all ? BR_PATH_WALK : through ? BR_PATH_FILTERED_WALK : BR_PATH_WALK_WITHIN;
     plan->ef = (size_t)beam;
 }
 
@@ -540,6 +540,8 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     }
     /* Damage can make `live` too small; k is cut by what cannot lie. */
     q.k = BR_MIN(params->k, (size_t)q.filter.node_end);
+    struct br_search_plan unasked, *plan = params->plan ? params->plan : &unasked;
+    *plan = (struct br_search_plan){.path = BR_PATH_SCAN, .why = BR_SCAN_FEW_MATCHES, .nodes = ix->count, .matches = matches};
     if (q.k == 0)
         return BR_OK;
     if (!br_searcher_fit(s, 0, 0, 0, 2 * ix->stride))
@@ -547,13 +549,10 @@ enum br_rc br_index_search(const struct br_index *ix, struct br_searcher *s, con
     if (!ix->kernels->encode_query(query, ix->dim, s->query))
         return br_fail(err, BR_E_DATA, "the query vector is not finite");
 
-    struct br_search_plan unasked, *plan = params->plan ? params->plan : &unasked;
-    *plan = (struct br_search_plan){.nodes = ix->count, .matches = matches};
     make_plan(ix, &q, params->ef ? params->ef : BR_HNSW_EF_SEARCH_DEFAULT, plan);
     if (plan->path != BR_PATH_SCAN) {
         *exhaustive = false;
-        bool within = q.filter.allow && matches * THROUGH < ix->count;
-        enum br_rc rc = (within ? walk_within : walk_through)(ix, s, &q, plan, out, n_out, err);
+        enum br_rc rc = (plan->path == BR_PATH_WALK_WITHIN ? walk_within : walk_through)(ix, s, &q, plan, out, n_out, err);
         if (rc != BR_OK || *n_out == q.k)
             return rc;
         plan->path = BR_PATH_SCAN_AFTER_WALK; /* the filter and the walk miss each other */

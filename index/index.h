@@ -118,7 +118,13 @@ BR_MUST_USE enum br_rc br_searcher_new(struct br_searcher **out, struct br_err *
 void br_searcher_free(struct br_searcher *s);
 
 /* How a search went, for who asks. */
-enum br_search_path { BR_PATH_WALK, BR_PATH_FILTERED_WALK, BR_PATH_SCAN, BR_PATH_SCAN_AFTER_WALK };
+enum br_search_path {
+    BR_PATH_WALK,
+    BR_PATH_FILTERED_WALK, /* through all nodes */
+    BR_PATH_WALK_WITHIN,   /* through those that pass alone */
+    BR_PATH_SCAN,
+    BR_PATH_SCAN_AFTER_WALK
+};
 enum br_scan_why { BR_SCAN_SMALL_INDEX, BR_SCAN_FEW_MATCHES, BR_SCAN_CHEAPER, BR_SCAN_WALK_TOO_FEW, BR_SCAN_NARROW_BEAM }; /* of the last two paths; TOO_FEW: or the walk lost its way */
 struct br_search_plan {
     enum br_search_path path;

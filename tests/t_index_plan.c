@@ -39,9 +39,9 @@ static void expect_scan(struct br_search_plan plan, enum br_scan_why why)
     assert_int_equal(plan.why, why);
 }
 
-static void expect_walk(struct br_search_plan plan, size_t ef)
+static void expect_walk(struct br_search_plan plan, enum br_search_path path, size_t ef)
 {
-    assert_int_equal(plan.path, BR_PATH_FILTERED_WALK);
+    assert_int_equal(plan.path, path);
     assert_int_equal(plan.ef, ef);
 }
 
@@ -72,10 +72,10 @@ static void test_few_pass(void **state)
 static void test_some_pass(void **state)
 {
     (void)state;
-    expect_walk(plan_of(10, 10, 5001), 12);
-    expect_walk(plan_of(10, 10, 7999), 12);
+    expect_walk(plan_of(10, 10, 5001), BR_PATH_WALK_WITHIN, 12);
+    expect_walk(plan_of(10, 10, 7999), BR_PATH_WALK_WITHIN, 12);
     expect_scan(plan_of(10, 80, 7500), BR_SCAN_CHEAPER);
-    expect_walk(plan_of(10, 80, 7501), 100);
+    expect_walk(plan_of(10, 80, 7501), BR_PATH_WALK_WITHIN, 100);
     expect_scan(plan_of(10, 0, 7999), BR_SCAN_CHEAPER);
 }
 
@@ -83,12 +83,12 @@ static void test_some_pass(void **state)
 static void test_many_pass(void **state)
 {
     (void)state;
-    expect_walk(plan_of(10, 0, 8000), 160 * 3 * 3 / 5);
-    expect_walk(plan_of(10, 0, 16000), 160);
-    expect_walk(plan_of(10, 0, N), 160);
-    expect_walk(plan_of(300, 340, 16000), 300 * 3 / 2 * 5 / 4);
-    expect_walk(plan_of(300, 340, 8000), 300 * 3 * 5 / 4);
-    expect_walk(plan_of(1000, 1125, 12000), 1000 * 2 * 5 / 4);
+    expect_walk(plan_of(10, 0, 8000), BR_PATH_FILTERED_WALK, 160 * 3 * 3 / 5);
+    expect_walk(plan_of(10, 0, 16000), BR_PATH_FILTERED_WALK, 160);
+    expect_walk(plan_of(10, 0, N), BR_PATH_FILTERED_WALK, 160);
+    expect_walk(plan_of(300, 340, 16000), BR_PATH_FILTERED_WALK, 300 * 3 / 2 * 5 / 4);
+    expect_walk(plan_of(300, 340, 8000), BR_PATH_FILTERED_WALK, 300 * 3 * 5 / 4);
+    expect_walk(plan_of(1000, 1125, 12000), BR_PATH_FILTERED_WALK, 1000 * 2 * 5 / 4);
     expect_scan(plan_of(3000, 3000, 16000), BR_SCAN_NARROW_BEAM); /* more than the widest beam holds */
 }
 
@@ -98,7 +98,7 @@ static void test_small_graph(void **state)
     ix->exact_nodes = N;
     expect_scan(plan_of(10, 0, N), BR_SCAN_SMALL_INDEX);
     ix->exact_nodes = N - 1;
-    expect_walk(plan_of(10, 0, N), 160);
+    expect_walk(plan_of(10, 0, N), BR_PATH_FILTERED_WALK, 160);
     ix->exact_nodes = BR_EXACT_NODES;
 }
 
