@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define CONTENTS_MAX (UINT64_C(1) << 30) /* as many as a filter can name */
+#define CONTENTS_MAX (UINT64_C(1) << 26) /* 256 MiB; of more, the last are not counted */
 
 static void add(void *ctx, int64_t content_id, bool next_conversation)
 {
