@@ -4,7 +4,7 @@
  *   1  space reserved in both logs        a full disk shows here
  *   2  content and vectors written past their tails; of a large batch, vectors as they come
  *   3  the disk begins with both logs     nothing is written to them from here to step 5
- *   4  meanwhile, into the open SQLite transaction: new rows (new_rows.c), journal row and tails; its pages into the WAL
+ *   4  meanwhile, into the open SQLite transaction: journal row and tails; its pages into the WAL
  *   5  both logs synced (together)        a failure of either is final: poison
  *   6  COMMIT                             this is the acknowledgement
  * A batch is valid when step 6 happened. Step 4 may come before step 5 because nothing of it counts before COMMIT: pages of an open transaction
@@ -119,7 +119,6 @@ enum br_rc br_store_begin(struct br_store *s, struct br_err *err)
     BR_TRY(br_store_state(s, &info, &next_id, err));
     s->txn = (struct br_txn){.open = true,
                              .seq = info.last_seq + 1,
-                             .first_content_id = next_id,
                              .next_content_id = next_id,
                              .vector_tail = info.vector_tail,
                              .content_tail = info.content_tail,
@@ -142,9 +141,20 @@ enum br_rc br_store_add_content(struct br_store *s, const void *bytes, size_t le
     enum br_rc rc = writing(s, err);
     if (rc != BR_OK)
         return rc;
+    sqlite3_stmt *st;
     struct br_content_ref ref = {.id = s->txn.next_content_id};
     BR_TRY(br_content_log_append(&s->content, bytes, len, &ref, err));
-    BR_TRY(br_new_content(s, &ref, err));
+    BR_TRY(br_store_stmt(s,
+                         "INSERT INTO content(workspace_id, content_id, offset, length, hash)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5)",
+                         &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)ref.id);
+    sqlite3_bind_int64(st, 3, (int64_t)ref.offset);
+    sqlite3_bind_int64(st, 4, (int64_t)ref.length);
+    sqlite3_bind_blob(st, 5, ref.hash, 16, SQLITE_STATIC);
+    rc = br_store_step_done(s, st, "cannot add content to", err);
+    sqlite3_clear_bindings(st); /* ref goes */
+    BR_TRY(rc);
     s->txn.next_content_id++;
     s->txn.n_contents++;
     *content_id = ref.id;
@@ -155,15 +165,22 @@ err:
 enum br_rc br_store_add_slot(struct br_store *s, uint64_t content_id, const float *vector, uint64_t *slot,
                              struct br_err *err)
 {
-    struct br_new_slot row = {.content_id = content_id};
+    sqlite3_stmt *st;
+    uint64_t new_slot, checksum;
     enum br_rc rc = writing(s, err);
     if (rc != BR_OK)
         return rc;
-    BR_TRY(br_vector_log_append(&s->vectors, vector, &row.slot, &row.checksum, err));
-    BR_TRY(br_new_slot(s, &row, err));
-    if (content_id < s->txn.first_content_id || content_id >= s->txn.next_content_id)
-        BR_TRY(br_new_rows_write(s, err)); /* it may not exist: the caller is told now */
-    *slot = row.slot;
+    BR_TRY(br_vector_log_append(&s->vectors, vector, &new_slot, &checksum, err));
+    BR_TRY(br_store_stmt(s,
+                         "INSERT INTO slots(workspace_id, slot, content_id, vector_checksum, seq_added)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5)",
+                         &st, err));
+    sqlite3_bind_int64(st, 2, (int64_t)new_slot);
+    sqlite3_bind_int64(st, 3, (int64_t)content_id);
+    sqlite3_bind_int64(st, 4, (int64_t)checksum);
+    sqlite3_bind_int64(st, 5, (int64_t)s->txn.seq);
+    BR_TRY(br_store_step_done(s, st, "cannot add a slot to", err));
+    *slot = new_slot;
 err:
     return put_done(s, rc);
 }
@@ -245,7 +262,6 @@ static void forget_batch(struct br_store *s)
     s->txn.open = s->txn.failed = s->txn.erasing = false;
     br_content_log_begin(&s->content, s->txn.content_tail); /* only to empty it */
     s->vectors.n = s->vectors.written = 0;
-    s->new_rows.n_contents = s->new_rows.n_slots = 0;
 }
 
 void br_store_rollback(struct br_store *s)
@@ -311,13 +327,12 @@ err:
 /* Whatever of the transaction can be done before the logs are durable: all but COMMIT. */
 static enum br_rc write_rows(struct br_store *s, struct br_err *err)
 {
-    enum br_rc rc;
-    BR_TRY(br_new_rows_write(s, err));
-    BR_TRY(write_journal(s, err));
+    enum br_rc rc = write_journal(s, err);
+    if (rc != BR_OK)
+        return rc;
     br_store_wal_ahead(s);
     sqlite3_db_cacheflush(s->db); /* what goes wrong here COMMIT meets again */
-err:
-    return rc;
+    return BR_OK;
 }
 
 /* Steps 3 to 5. */

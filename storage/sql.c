@@ -319,9 +319,7 @@ enum br_rc br_store_stmt(struct br_store *s, const char *sql, sqlite3_stmt **out
     }
     if (s->in_snapshot && sqlite3_get_autocommit(s->db)) /* it would read a state of its own beside the one that was seen */
         return br_fail(err, BR_E_IO, "the view of %s was lost after an earlier error: ask again", s->dir);
-    enum br_rc rc = br_new_rows_write(s, err); /* it may look at them */
-    if (rc == BR_OK)
-        rc = br_stmt_cache_get(&s->stmts, s->db, sql, s->dir, out, err);
+    enum br_rc rc = br_stmt_cache_get(&s->stmts, s->db, sql, s->dir, out, err);
     if (rc == BR_OK && sqlite3_bind_parameter_count(*out) > 0 &&
         sqlite3_bind_text(*out, 1, s->workspace_id, -1, SQLITE_STATIC) != SQLITE_OK)
         rc = br_store_sql_fail(s, err, "cannot bind");

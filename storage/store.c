@@ -70,7 +70,6 @@ void br_store_close(struct br_store *s)
         br_store_rollback(s);
     br_stmt_cache_free(&s->stmts);
     br_text_slots_free(&s->texts);
-    free(s->new_rows.room);
     sqlite3_close(s->db);
     if (s->logs_open) {
         br_content_log_close(&s->content);

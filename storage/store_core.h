@@ -3,7 +3,6 @@
 #define BR_STORE_CORE_H
 
 #include "content_log.h"
-#include "new_rows.h"
 #include "sql.h"
 #include "store_int.h"
 #include "text_slots.h"
@@ -20,7 +19,7 @@ struct br_txn {
     bool open, failed; /* failed: only rollback is left */
     bool erasing;      /* what it kills is queued for erasure */
     uint64_t seq;      /* the journal row it will write */
-    uint64_t first_content_id, next_content_id; /* of the batch */
+    uint64_t next_content_id;
     uint64_t vector_tail, content_tail;     /* committed, at begin */
     uint64_t content_size, vectors_size;    /* of the files, at begin */
     uint64_t n_contents, n_kills;
@@ -58,7 +57,6 @@ struct br_store {
     struct br_txn txn;
     struct br_wal wal;
     struct br_text_slots texts;
-    struct br_new_rows new_rows;
 };
 
 /* Whatever transaction or snapshot is open on the connection ends, undone. Made ready before one begins: ending must not need memory. */
