@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define PLACES 65536 /* a power of two */
 #define WHOLE_SLOTS_MAX (UINT64_C(1) << 18)
 #define WHOLE_CONTENTS_MAX (UINT64_C(1) << 20)
@@ -54,24 +56,11 @@ static void whole_free(struct whole *w)
     *w = (struct whole){0};
 }
 
-static bool room(void **items, size_t *alloc, size_t need, size_t size)
-{
-    if (need <= *alloc)
-        return true;
-    size_t n = *alloc ? *alloc * 2 : 1024;
-    void *p = realloc(*items, n * size);
-    if (!p)
-        return false;
-    *items = p;
-    *alloc = n;
-    return true;
-}
-
 /* They come channel by channel, of messages and then of passages. */
 static bool channel_of(struct whole *w, const char *id, uint32_t *out)
 {
     bool same = w->n_channels && strcmp(w->channels[w->n_channels - 1], id) == 0;
-    if (!same && !room((void **)&w->channels, &w->channels_alloc, w->n_channels + 1, sizeof *w->channels))
+    if (!same && !br_array_fit(&w->channels, &w->channels_alloc, w->n_channels + 1, sizeof *w->channels))
         return false;
     if (!same)
         snprintf(w->channels[w->n_channels++], sizeof *w->channels, "%s", id);
@@ -85,7 +74,7 @@ static void add(void *ctx, const struct br_doc *d, size_t length)
     bool has_slot = d->slot < w->n_slots;
     if (w->failed || d->content_id >= w->n_contents || (!has_slot && d->slot != UINT64_MAX)) /* numbers that cannot be: left to a look-up */
         return;
-    w->failed = !room((void **)&w->items, &w->alloc, w->n + 1, sizeof *w->items);
+    w->failed = !br_array_fit(&w->items, &w->alloc, w->n + 1, sizeof *w->items);
     struct brief *b = w->failed ? NULL : &w->items[w->n];
     if (w->failed || !channel_of(w, d->channel_id, &b->channel)) {
         w->failed = true;

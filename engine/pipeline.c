@@ -13,6 +13,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "base/array.h"
 #include "render.h"
 
 #define BATCHES_MAX 3
@@ -69,19 +70,6 @@ static void batch_free(struct br_batch *b)
     free(b);
 }
 
-static bool grow(void **array, size_t *alloc, size_t used, size_t size)
-{
-    if (used < *alloc)
-        return true;
-    size_t n = *alloc ? *alloc * 2 : 256;
-    void *p = realloc(*array, n * size);
-    if (!p)
-        return false;
-    *array = p;
-    *alloc = n;
-    return true;
-}
-
 static enum br_rc need_batch(struct br_pipeline *p, struct br_err *err)
 {
     if (p->filling)
@@ -100,7 +88,7 @@ enum br_rc br_pipeline_item(struct br_pipeline *p, enum br_item_kind kind, struc
     if (rc != BR_OK)
         return rc;
     struct br_batch *b = p->filling;
-    if (!grow((void **)&b->items, &b->items_alloc, b->n_items, sizeof *b->items))
+    if (!br_array_fit(&b->items, &b->items_alloc, b->n_items + 1, sizeof *b->items))
         return br_fail_nomem(err);
     *item = &b->items[b->n_items++];
     **item = (struct br_item){.kind = kind};
@@ -123,7 +111,7 @@ float *br_pipeline_vector(struct br_pipeline *p, const char *text, size_t len)
             return t->out;
     }
     float *out = br_pipeline_vector_room(p);
-    if (!out || !grow((void **)&b->texts, &b->texts_alloc, b->n_texts, sizeof *b->texts))
+    if (!out || !br_array_fit(&b->texts, &b->texts_alloc, b->n_texts + 1, sizeof *b->texts))
         return NULL;
     b->texts[b->n_texts++] = (struct text){.text = text, .len = len, .out = out};
     if (b->n_seen < SEEN_SIZE / 2) {

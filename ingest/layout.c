@@ -5,27 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "decompose.h"
 #include "entry_name.h"
 
 const enum br_channel_kind br_list_kinds[BR_LIST_COUNT] = {BR_CHANNEL_PUBLIC, BR_CHANNEL_PRIVATE, BR_CHANNEL_DM,
                                                            BR_CHANNEL_GROUP_DM};
 static const char *const list_names[BR_LIST_COUNT] = {"channels.json", "groups.json", "dms.json", "mpims.json"};
-
-/* Room for one more in *items. */
-static bool grow(void *items, size_t n, size_t *alloc, size_t size)
-{
-    void **p = items;
-    if (n < *alloc)
-        return true;
-    size_t more = *alloc ? *alloc * 2 : 64;
-    void *bigger = realloc(*p, more * size);
-    if (!bigger)
-        return false;
-    *p = bigger;
-    *alloc = more;
-    return true;
-}
 
 enum br_rc br_add_conversation(struct br_source *s, uint32_t scope, const char *id, const char *name,
                                enum br_channel_kind kind, uint32_t *at, struct br_err *err)
@@ -39,9 +25,7 @@ enum br_rc br_add_conversation(struct br_source *s, uint32_t scope, const char *
                                 .kind = kind,
                                 .scope = scope,
                                 .workspace = s->is_grid && scope ? scope - 1 : 0};
-    void *items = s->conversations;
-    bool ok = c.id && (c.name || !name) && grow(&items, s->n_conversations, &s->conversations_alloc, sizeof c);
-    s->conversations = items;
+    bool ok = c.id && (c.name || !name) && br_array_fit(&s->conversations, &s->conversations_alloc, s->n_conversations + 1, sizeof c);
     *at = (uint32_t)s->n_conversations;
     uint32_t by_id = *at, by_name = *at;
     if (!ok || !br_id_map_add(&sc->by_id, c.id, &by_id) || (c.name && !br_id_map_add(&sc->by_name, c.name, &by_name)))
@@ -58,9 +42,7 @@ enum br_rc br_add_folder(struct br_source *s, uint32_t scope, const char *name, 
     if (*at != BR_ID_NONE)
         return BR_OK;
     struct br_folder f = {.name = br_arena_str(&s->strings, name), .scope = scope, .conversation = BR_ID_NONE};
-    void *items = s->folders;
-    bool ok = f.name && grow(&items, s->n_folders, &s->folders_alloc, sizeof f);
-    s->folders = items;
+    bool ok = f.name && br_array_fit(&s->folders, &s->folders_alloc, s->n_folders + 1, sizeof f);
     *at = (uint32_t)s->n_folders;
     if (!ok || !br_id_map_add(&sc->folders, f.name, at))
         return br_fail_nomem(err);
@@ -70,9 +52,7 @@ enum br_rc br_add_folder(struct br_source *s, uint32_t scope, const char *name, 
 
 enum br_rc br_add_file(struct br_source *s, uint32_t folder, uint32_t entry, bool is_day, struct br_err *err)
 {
-    void *items = s->files;
-    bool ok = grow(&items, s->n_files, &s->files_alloc, sizeof *s->files);
-    s->files = items;
+    bool ok = br_array_fit(&s->files, &s->files_alloc, s->n_files + 1, sizeof *s->files);
     if (!ok)
         return br_fail_nomem(err);
     s->files[s->n_files++] = (struct br_message_file){.folder = folder, .entry = entry, .is_day = is_day};

@@ -4,6 +4,8 @@
  * each one's are read once and laid beside its messages, both in the order of time. */
 #include "slack_filter_words.h"
 
+#include "base/array.h"
+
 #define CHANNEL_BYTES_MAX ((size_t)256 << 20)
 
 void br_slack_word_messages_free(struct br_word_messages *w)
@@ -13,26 +15,13 @@ void br_slack_word_messages_free(struct br_word_messages *w)
     *w = (struct br_word_messages){0};
 }
 
-static struct br_word_message *add(struct br_word_messages *w)
-{
-    if (w->n == w->alloc) {
-        size_t alloc = w->alloc ? w->alloc * 2 : 256;
-        void *p = realloc(w->items, alloc * sizeof(*w->items));
-        if (!p)
-            return NULL;
-        w->items = p;
-        w->alloc = alloc;
-    }
-    return &w->items[w->n];
-}
-
 /* Neighbours are mostly of one channel: its id is then kept once. */
 static bool take_row(struct br_word_messages *w, sqlite3_stmt *st)
 {
-    struct br_word_message *m = add(w);
-    const char *channel = br_slack_column_key(st, 2), *last = m && w->n ? m[-1].channel_id : NULL;
-    if (!m)
+    if (!br_array_fit(&w->items, &w->alloc, w->n + 1, sizeof(*w->items)))
         return false;
+    struct br_word_message *m = &w->items[w->n];
+    const char *channel = br_slack_column_key(st, 2), *last = w->n ? m[-1].channel_id : NULL;
     *m = (struct br_word_message){.slot = sqlite3_column_int64(st, 0),
                                   .content_id = sqlite3_column_int64(st, 1),
                                   .thread_ts = sqlite3_column_int64(st, 3),

@@ -9,6 +9,7 @@
  * which no other command changes without making a new record. Forgetting removes it (store_erase.c). */
 #include "slack_upkeep.h"
 
+#include "base/array.h"
 #include "reembed_log.h"
 #include "slack_int.h"
 #include "store_core.h"
@@ -50,19 +51,6 @@ static enum br_rc step(const struct reembed *r, const char *phase, uint64_t done
     return r->how->step ? r->how->step(r->how->ctx, phase, done, total, err) : BR_OK;
 }
 
-static bool grow(void **items, size_t *room, size_t n, size_t size)
-{
-    if (n < *room)
-        return true;
-    size_t more = *room ? 2 * *room : 1024;
-    void *p = realloc(*items, more * size);
-    if (!p)
-        return false;
-    *items = p;
-    *room = more;
-    return true;
-}
-
 /* --- What there is --- */
 
 static int by_hash(const void *a, const void *b)
@@ -91,7 +79,7 @@ static enum br_rc list_documents(struct reembed *r, struct br_err *err)
         BR_TRY(br_slack_step(r->s, st, &row, err));
         if (!row)
             break;
-        if (!grow((void **)&r->docs, &r->docs_room, r->n_docs, sizeof(*r->docs))) {
+        if (!br_array_fit(&r->docs, &r->docs_room, r->n_docs + 1, sizeof(*r->docs))) {
             sqlite3_reset(st);
             return br_fail_nomem(err);
         }
@@ -202,7 +190,7 @@ static enum br_rc note_thread(struct reembed *r, const char *channel_id, int64_t
     const struct thread *last = r->n_threads ? &r->threads[r->n_threads - 1] : NULL;
     if (last && last->ts == ts && strcmp(last->channel_id, channel_id) == 0)
         return BR_OK;
-    if (!grow((void **)&r->threads, &r->threads_room, r->n_threads, sizeof(*r->threads)))
+    if (!br_array_fit(&r->threads, &r->threads_room, r->n_threads + 1, sizeof(*r->threads)))
         return br_fail_nomem(err);
     struct thread *t = &r->threads[r->n_threads++];
     *t = (struct thread){.ts = ts};

@@ -16,6 +16,8 @@
 
 #include <xxhash.h>
 
+#include "base/array.h"
+
 #define CHECK_BYTES (UINT64_C(8) << 20) /* of a larger batch, a compaction's, the newest CHECK_ROWS are checked one by one */
 #define CHECK_ROWS 1024
 #define PIECE (1u << 18)
@@ -206,17 +208,10 @@ static enum br_rc read_journal(struct br_store *s, struct journal *j, struct br_
     if (rc != BR_OK)
         return rc;
     while (rc == BR_OK && (r = sqlite3_step(st)) == SQLITE_ROW) {
-        if (j->n == j->alloc) {
-            size_t alloc = j->alloc ? j->alloc * 2 : 256;
-            struct batch *p = realloc(j->items, alloc * sizeof(*p));
-            if (!p) {
-                rc = br_fail_nomem(err);
-                break;
-            }
-            j->items = p;
-            j->alloc = alloc;
-        }
-        j->items[j->n++] = batch_of(st);
+        if (br_array_fit(&j->items, &j->alloc, j->n + 1, sizeof(*j->items)))
+            j->items[j->n++] = batch_of(st);
+        else
+            rc = br_fail_nomem(err);
     }
     if (rc == BR_OK && r != SQLITE_DONE)
         rc = br_store_sql_fail(s, err, "cannot read the journal of");

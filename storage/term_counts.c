@@ -1,6 +1,8 @@
 /* term_counts.c - an auxiliary function of FTS5 that gathers counts instead of ranking. */
 #include "sql.h"
 
+#include "base/array.h"
+
 #include <stdlib.h>
 
 #define POINTER "br_term_counts"
@@ -32,21 +34,6 @@ const struct br_term_row *br_term_counts_find(const struct br_term_counts *c, in
             to = mid;
     }
     return from < c->n_rows && c->rows[from].content_id == content_id ? &c->rows[from] : NULL;
-}
-
-static bool room(void **items, size_t *alloc, size_t need, size_t size)
-{
-    if (need <= *alloc)
-        return true;
-    size_t n = *alloc ? *alloc * 2 : 1024;
-    while (n < need)
-        n *= 2;
-    void *p = realloc(*items, n * size);
-    if (!p)
-        return false;
-    *items = p;
-    *alloc = n;
-    return true;
 }
 
 static unsigned count_phrase(const Fts5ExtensionApi *api, Fts5Context *fts, int phrase)
@@ -99,7 +86,7 @@ static int add_posting(const Fts5ExtensionApi *api, Fts5Context *fts, void *post
     unsigned count = count_phrase(api, fts, 0);
     if (!count || id < 0 || id > UINT32_MAX)
         return SQLITE_OK;
-    if (!room((void **)&p->items, &p->alloc, p->n + 1, sizeof(*p->items)))
+    if (!br_array_fit(&p->items, &p->alloc, p->n + 1, sizeof(*p->items)))
         return SQLITE_NOMEM;
     p->items[p->n++] = (struct br_posting){.content_id = (uint32_t)id, .count = count};
     return SQLITE_OK;
@@ -142,8 +129,8 @@ static void term_counts(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_c
         return;
     }
     int r = c->n_rows ? SQLITE_OK : totals(api, fts, &c->n_documents, &c->n_tokens);
-    if (r == SQLITE_OK && (!room((void **)&c->rows, &c->rows_alloc, c->n_rows + 1, sizeof(*c->rows)) ||
-                           !room((void **)&c->counts, &c->counts_alloc, c->n_counts + (size_t)phrases, sizeof(*c->counts))))
+    if (r == SQLITE_OK && (!br_array_fit(&c->rows, &c->rows_alloc, c->n_rows + 1, sizeof(*c->rows)) ||
+                           !br_array_fit(&c->counts, &c->counts_alloc, c->n_counts + (size_t)phrases, sizeof(*c->counts))))
         r = SQLITE_NOMEM;
     if (r != SQLITE_OK) {
         c->failed = r == SQLITE_NOMEM;

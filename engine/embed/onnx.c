@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define THINGS_MAX 200000u /* nodes, tensors, names each */
 
 /* --- Fields --- */
@@ -123,22 +125,14 @@ static bool read_tensor(struct br_slice s, struct br_onnx_tensor *t)
 
 /* --- Lists --- */
 
-static bool grow(void **list, size_t *room, size_t n, size_t size)
+static bool grow(void *list, size_t *room, size_t n, size_t size)
 {
-    if (n < *room)
-        return true;
-    size_t more = *room ? 2 * *room : 256;
-    void *p = n < THINGS_MAX ? realloc(*list, more * size) : NULL;
-    if (!p)
-        return false;
-    *list = p;
-    *room = more;
-    return true;
+    return n < THINGS_MAX && br_array_fit(list, room, n + 1, size);
 }
 
 static bool add_value(struct br_onnx *o, struct br_slice name, enum br_onnx_kind kind, size_t index, size_t output)
 {
-    if (!grow((void **)&o->values, &o->values_room, o->n_values, sizeof *o->values))
+    if (!grow(&o->values, &o->values_room, o->n_values, sizeof *o->values))
         return false;
     o->values[o->n_values++] =
         (struct br_onnx_value){.name = name, .kind = kind, .index = (uint32_t)index, .output = (uint32_t)output};
@@ -148,7 +142,7 @@ static bool add_value(struct br_onnx *o, struct br_slice name, enum br_onnx_kind
 static bool add_tensor(struct br_onnx *o, struct br_slice message, struct br_slice name)
 {
     struct br_onnx_tensor t;
-    if (!read_tensor(message, &t) || !grow((void **)&o->tensors, &o->tensors_room, o->n_tensors, sizeof *o->tensors))
+    if (!read_tensor(message, &t) || !grow(&o->tensors, &o->tensors_room, o->n_tensors, sizeof *o->tensors))
         return false;
     if (name.n)
         t.name = name;
@@ -158,7 +152,7 @@ static bool add_tensor(struct br_onnx *o, struct br_slice message, struct br_sli
 
 static bool add_slice(struct br_slice **list, size_t *room, size_t *n, struct br_slice s)
 {
-    if (!grow((void **)list, room, *n, sizeof **list))
+    if (!grow(list, room, *n, sizeof **list))
         return false;
     (*list)[(*n)++] = s;
     return true;
@@ -268,7 +262,7 @@ static bool add_node(struct br_onnx *o, struct br_slice message)
             return false;
         outputs++;
     }
-    if (more != 0 || !grow((void **)&o->nodes, &o->nodes_room, o->n_nodes, sizeof *o->nodes))
+    if (more != 0 || !grow(&o->nodes, &o->nodes_room, o->n_nodes, sizeof *o->nodes))
         return false;
     o->nodes[o->n_nodes++] = n;
     return !constant || (first.n && add_tensor(o, tensor, first));
