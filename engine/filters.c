@@ -4,45 +4,28 @@
  * frequent. The same filter is asked for again, with other words, mode and page. What it lets through depends on its terms and on the state of
  * the store, and both are the key. */
 #include "cache.h"
+#include "cache_key.h"
 
 #define KEY_BYTES_MAX ((size_t)1 << 18)
 
-static void add_number(struct br_buf *b, uint64_t n)
-{
-    br_buf_add(b, &n, sizeof n);
-}
-
-static void add_string(struct br_buf *b, const char *s)
-{
-    add_number(b, s ? strlen(s) : UINT64_MAX);
-    br_buf_adds(b, s ? s : "");
-}
-
-static void add_strings(struct br_buf *b, const char *const *items, size_t n)
-{
-    add_number(b, n);
-    for (size_t i = 0; i < n; i++)
-        add_string(b, items[i]);
-}
-
 static void add_authors(struct br_buf *b, const struct br_slack_author *items, size_t n)
 {
-    add_number(b, n);
+    br_key_number(b, n);
     for (size_t i = 0; i < n; i++) {
-        add_number(b, items[i].is_bot);
-        add_string(b, items[i].key);
+        br_key_number(b, items[i].is_bot);
+        br_key_string(b, items[i].key);
     }
 }
 
 static void add_terms(struct br_buf *b, const struct br_slack_terms *t)
 {
-    add_strings(b, t->channel_ids, t->n_channels);
+    br_key_strings(b, t->channel_ids, t->n_channels);
     add_authors(b, t->authors, t->n_authors);
-    add_strings(b, t->reactions, t->n_reactions);
-    add_number(b, t->has);
-    add_number(b, (uint64_t)t->min_reactions);
+    br_key_strings(b, t->reactions, t->n_reactions);
+    br_key_number(b, t->has);
+    br_key_number(b, (uint64_t)t->min_reactions);
     add_authors(b, t->participants, t->n_participants);
-    add_string(b, t->match);
+    br_key_string(b, t->match);
 }
 _Static_assert(sizeof(struct br_slack_terms) == 11 * sizeof(uint64_t), "every term is in the key");
 
@@ -55,8 +38,8 @@ static enum br_rc key_of(struct br_workspace *ws, const struct br_slack_filter *
     br_buf_add(key, &state, sizeof state);
     add_terms(key, &f->with);
     add_terms(key, &f->without);
-    add_number(key, (uint64_t)f->after);
-    add_number(key, (uint64_t)f->before);
+    br_key_number(key, (uint64_t)f->after);
+    br_key_number(key, (uint64_t)f->before);
 err:
     return rc;
 }

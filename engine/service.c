@@ -11,30 +11,13 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "cache_key.h"
 #include "dates.h"
 #include "page.h"
 
 #define KEY_BYTES_MAX ((size_t)1 << 18)
 
 /* ---- the key ---- */
-
-static void add_number(struct br_buf *b, uint64_t n)
-{
-    br_buf_add(b, &n, sizeof n);
-}
-
-static void add_string(struct br_buf *b, const char *s)
-{
-    add_number(b, s ? strlen(s) : UINT64_MAX);
-    br_buf_adds(b, s ? s : "");
-}
-
-static void add_list(struct br_buf *b, const char *const *items, size_t n)
-{
-    add_number(b, n);
-    for (size_t i = 0; i < n; i++)
-        add_string(b, items[i]);
-}
 
 static bool is_blank(char c)
 {
@@ -61,19 +44,19 @@ static void add_query(struct br_buf *b, const char *query)
 static void add_question(struct br_buf *b, const char *query, const struct br_search_options *o)
 {
     int64_t today, tomorrow;
-    add_number(b, (uint64_t)o->mode);
-    add_number(b, (uint64_t)o->exact << 1 | o->literal);
-    add_list(b, o->channels, o->n_channels);
-    add_list(b, o->users, o->n_users);
-    add_list(b, o->has, o->n_has);
-    add_list(b, o->with, o->n_with);
-    add_list(b, o->is, o->n_is);
-    add_number(b, o->min_reactions);
-    add_string(b, o->after);
-    add_string(b, o->before);
-    add_string(b, o->me ? o->me : getenv("BACKREAD_ME"));
+    br_key_number(b, (uint64_t)o->mode);
+    br_key_number(b, (uint64_t)o->exact << 1 | o->literal);
+    br_key_strings(b, o->channels, o->n_channels);
+    br_key_strings(b, o->users, o->n_users);
+    br_key_strings(b, o->has, o->n_has);
+    br_key_strings(b, o->with, o->n_with);
+    br_key_strings(b, o->is, o->n_is);
+    br_key_number(b, o->min_reactions);
+    br_key_string(b, o->after);
+    br_key_string(b, o->before);
+    br_key_string(b, o->me ? o->me : getenv("BACKREAD_ME"));
     if (br_parse_date("today", &today, &tomorrow))
-        add_number(b, (uint64_t)today);
+        br_key_number(b, (uint64_t)today);
     add_query(b, query);
 }
 
@@ -124,8 +107,8 @@ static enum br_rc answer(struct br_workspace *ws, const char *query, const struc
     uint64_t fingerprint = XXH3_64bits(key.data, key.len);
     BR_TRY(br_page_of(o->cursor, fingerprint, o->n ? o->n : BR_SEARCH_N_DEFAULT, &info, &page, err));
     add_state(&key, &info);
-    add_number(&key, page.n);
-    add_string(&key, o->cursor);
+    br_key_number(&key, page.n);
+    br_key_string(&key, o->cursor);
     BR_TRY(br_buf_status(&key, err));
     if (o->explain) { /* of the search itself: what a cache gives says nothing of it, and it is not kept */
         bool remembered = br_cache_has_results(ws->cache, key.data, key.len);
