@@ -75,11 +75,12 @@ void br_word_memory_release(struct br_word_memory *m)
     free(m);
 }
 
-static struct br_blob *remembered(struct br_word_memory *m, const struct br_buf *key)
+static struct br_blob *remembered(struct br_word_memory *m, const struct br_state *state, const struct br_buf *key)
 {
     if (!m || key->failed)
         return NULL;
     pthread_mutex_lock(&m->lock);
+    br_cache_begin(m->cache, state);
     struct br_blob *b = br_cache_blob(m->cache, key->data, key->len);
     pthread_mutex_unlock(&m->lock);
     return b;
@@ -137,7 +138,7 @@ static enum br_rc list_for(struct br_workspace *ws, const struct br_state *state
     struct br_buf key;
     enum br_rc rc = BR_OK;
     key_of(&key, state, kind == BR_DOC_PASSAGE ? 'p' : 'm', phrase->text, phrase->len);
-    *out = remembered(ws->words, &key);
+    *out = remembered(ws->words, state, &key);
     if (!*out) {
         BR_TRY(fetch(ws, phrase, kind, out, err));
         remember(ws->words, &key, *out);
@@ -277,7 +278,7 @@ enum br_rc br_postings_thread(struct br_workspace *ws, const struct br_state *st
     enum br_rc rc = BR_OK;
     key_of(&key, state, 't', &thread_ts, sizeof thread_ts);
     br_buf_adds(&key, channel_id);
-    struct br_blob *b = remembered(ws->words, &key);
+    struct br_blob *b = remembered(ws->words, state, &key);
     if (!b) {
         BR_TRY(thread(ws, channel_id, thread_ts, &b, err));
         remember(ws->words, &key, b);
