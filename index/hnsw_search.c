@@ -492,9 +492,8 @@ static void make_plan(const struct br_index *ix, const struct query *q, size_t e
 {
     uint64_t count = ix->count, matches = plan->matches, most = BR_MAX((uint64_t)BR_HNSW_EF_MAX, q->k), beam = BR_MIN(BR_MAX(ef, q->k), most);
     bool choice = q->filter.allow && ix->exact_matches; /* else walks are wished for */
-    bool all = !q->filter.allow && ix->live == ix->count && q->filter.node_end == ix->count, through = !all && matches * THROUGH >= count;
-    if (!q->filter.allow && !all)
-        through = true; /* deaths alone: the filter has no bits */
+    bool all = !q->filter.allow && ix->live == ix->count && q->filter.node_end == ix->count;
+    bool through = !all && (!q->filter.allow || matches * THROUGH >= count); /* deaths alone: the filter has no bits to walk within */
     plan->path = BR_PATH_SCAN;
     if (count <= ix->exact_nodes) {
         plan->why = BR_SCAN_SMALL_INDEX;

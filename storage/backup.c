@@ -387,12 +387,12 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
     bool again = true;
     enum br_rc rc = BR_OK;
     uint64_t tag;
+    if (is_unfinished(path))
+        return br_fail(err, BR_E_USAGE, "%s: an unfinished backup is called so: choose another name", path);
     int r = io->random(io->ctx, &tag, sizeof(tag));
     if (r < 0)
         return br_fail_errno(err, -r, "no random numbers");
     int n = snprintf(tmp, sizeof(tmp), "%s.%016llx.tmp", path, (unsigned long long)tag); /* its own: two may be made at once */
-    if (is_unfinished(path))
-        return br_fail(err, BR_E_USAGE, "%s: an unfinished backup is called so: choose another name", path);
     if (n < 0 || (size_t)n >= sizeof(tmp))
         return br_fail(err, BR_E_TOOBIG, "the path of the backup is too long");
     if (io->stat(io->ctx, path, &st) == 0 && st.is_dir)

@@ -250,14 +250,17 @@ err:
 /* A sweep may take the directory for a stopped one's before it is locked: then another is made. */
 static enum br_rc make_dir(struct restore *x, const char *workspaces, struct br_err *err)
 {
+    struct br_err why;
     enum br_rc rc = BR_E_BUSY;
     for (int i = 0; i < 3 && (rc == BR_E_BUSY || rc == BR_E_NOTFOUND); i++) {
-        struct br_err lost = {0};
-        rc = make_one_dir(x, workspaces, i < 2 ? &lost : err);
-        if (rc != BR_OK && rc != BR_E_BUSY && rc != BR_E_NOTFOUND && i < 2)
-            *err = lost;
+        why = (struct br_err){0};
+        rc = make_one_dir(x, workspaces, &why);
     }
-    return rc == BR_OK ? br_path(x->db, x->dir, "metadata.db", err) : rc;
+    if (rc == BR_OK)
+        return br_path(x->db, x->dir, "metadata.db", err);
+    if (err && err->rc == BR_OK)
+        *err = why;
+    return rc;
 }
 
 static enum br_rc unpack_one(struct restore *x, enum br_backup_member i, struct br_backup_run *run, struct br_err *err)
