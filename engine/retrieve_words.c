@@ -7,8 +7,8 @@
  *   score = sum over terms of idf * tf * (K1 + 1) / (tf + K1 * (1 - b + b * length / mean length))
  *
  * idf is that of conversations (threads with passages, and messages outside of threads): a word that one long thread says in every passage is
- * rare all the same. Measured on held-out halves of the labelled tasks, it finds more than that of messages and passages (S@10 of hybrid search
- * a2 .825 to .829, a2-noroot .596 to .603, b .529 to .537; no half of a task finds less). One scale fits both kinds. Lengths are of
+ * rare all the same. It finds more than that of messages and passages (S@10 of hybrid search a2 .825 to .829, a2-noroot .596 to .603, b .529 to
+ * .537; chosen by looking at both halves of the labelled tasks, of which none finds less). One scale fits both kinds. Lengths are of
  * the text in bytes, at BYTES_PER_TOKEN: they only temper counts, and the index keeps the exact ones where they are slow to get at. Threads are
  * long because they go on, not because they say things twice over, but long ones also come up by chance: THREAD_B is higher than the
  * customary .75, which messages keep. */

@@ -262,7 +262,8 @@ BR_MUST_USE enum br_rc br_slack_passage_messages(struct br_store *s, const struc
                                                  enum br_rc (*fn)(void *ctx, int64_t ts, const char *text, size_t len, struct br_err *err),
                                                  void *ctx, struct br_err *err);
 /* The documents that an FTS5 match expression (built and quoted by the caller) finds among messages or passages whose content record is in
- * contents (NULL: all), with the counts of its phrases. Caller frees out with br_term_counts_free. */
+ * contents (NULL: all), with the counts of its phrases. Caller frees out with br_term_counts_free. The plain way, all in one statement: the engine
+ * asks phrase by phrase (br_slack_postings), and the tests hold that to be the same. */
 BR_MUST_USE enum br_rc br_slack_keyword(struct br_store *s, const char *match, enum br_doc_kind kind, const struct br_bitmap *contents,
                                         struct br_term_counts *out, struct br_err *err);
 /* How rare the phrases of an expression are among messages or passages. */

@@ -68,8 +68,8 @@ BR_MUST_USE enum br_rc br_store_add_slot(struct br_store *s, uint64_t content_id
 BR_MUST_USE enum br_rc br_store_kill_slot(struct br_store *s, uint64_t slot, struct br_err *err);       /* tombstone */
 BR_MUST_USE enum br_rc br_store_kill_content(struct br_store *s, uint64_t content_id, struct br_err *err);
 /* Writes what is left of the transaction while the disk works on the logs, syncs both (at the same time, one on a thread that ends before this
- * returns), then COMMIT. On BR_OK the batch survives power loss. On failure nothing of it exists and the transaction is over. *seq: the journal row, or the last one when no slot
- * or content changed. */
+ * returns), then COMMIT. On BR_OK the batch survives power loss. On failure nothing of it exists and the transaction is over. *seq: the journal
+ * row, or the last one when no slot or content changed. */
 BR_MUST_USE enum br_rc br_store_commit(struct br_store *s, uint64_t *seq, struct br_err *err);
 void br_store_rollback(struct br_store *s);
 

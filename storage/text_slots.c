@@ -8,8 +8,8 @@
  * An entry is 8 bytes, of which three eighths to three quarters are in use: 11 to 21 bytes for each different text with a vector. A million:
  * 16 MiB.
  *
- * An entry proves nothing. Its 32 bits of hash can be another text's, its slot can have been killed. Who uses it reads the slot's row and compares text with text. Of equal texts the newest slot is kept: when it is killed and an older
- * one lives on, the vector is made once more. */
+ * An entry proves nothing. Its 32 bits of hash can be another text's, its slot can have been killed. Who uses it reads the slot's row and
+ * compares text with text. Of equal texts the newest slot is kept: when it is killed and an older one lives on, the vector is made once more. */
 #include "text_slots.h"
 
 #include "store_core.h"
