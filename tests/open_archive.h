@@ -46,8 +46,8 @@ static inline struct br_import_report archive_fill_with_sample(void)
     return archive_fill(zip);
 }
 
-/* With an export of one channel whose one day has these messages. Takes day over. */
-static inline struct br_import_report archive_fill_with_day(const char *users, json_t *day)
+/* Imports one channel, C00000001, whose one day has these messages. Takes day over. */
+static inline struct br_import_report archive_import_day(struct br_home *into, const char *users, json_t *day)
 {
     char zip[1200], *text = json_dumps(day, 0);
     snprintf(zip, sizeof zip, "%s/export.zip", home_dir);
@@ -57,7 +57,18 @@ static inline struct br_import_report archive_fill_with_day(const char *users, j
     write_zip(zip, files, 3);
     free(text);
     json_decref(day);
-    return archive_fill(zip);
+    struct br_import_reports r = e2e_import(into, zip, false);
+    struct br_import_report sum = r.sum;
+    br_import_reports_free(&r);
+    return sum;
+}
+
+/* The same, and opens the workspace. */
+static inline struct br_import_report archive_fill_with_day(const char *users, json_t *day)
+{
+    struct br_import_report sum = archive_import_day(home, users, day);
+    archive_open();
+    return sum;
 }
 
 /* cmocka's teardown. */

@@ -4,7 +4,6 @@
 
 #include <sys/wait.h>
 
-static int exports;
 static unsigned seed = 5;
 
 static const char *const words[] = {"lake", "river", "garden", "window", "orange", "silver", "bicycle", "computer"};
@@ -26,18 +25,7 @@ struct draft {
 /* An export with these messages, imported. */
 static void import(struct br_home *into, const struct draft *d, size_t n)
 {
-    char dir[1300], path[1400];
-    snprintf(dir, sizeof dir, "%s/export%d", home_dir, ++exports);
-    snprintf(path, sizeof path, "%s/one", dir);
-    assert_int_equal(mkdir(dir, 0700) | mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/users.json", dir);
-    json_t *users = json_pack("[{ssssss}]", "id", "U1", "team_id", "T0CACHE", "name", "ada");
-    assert_int_equal(json_dump_file(users, path, 0), 0);
-    json_decref(users);
-    snprintf(path, sizeof path, "%s/channels.json", dir);
-    json_t *list = json_pack("[{ssss}]", "id", "C1", "name", "one");
-    assert_int_equal(json_dump_file(list, path, 0), 0);
-    json_decref(list);
+    static const char users[] = "[{\"id\":\"U1\",\"team_id\":\"T0CACHE\",\"name\":\"ada\"}]";
     json_t *day = json_array();
     for (size_t i = 0; i < n; i++) {
         json_t *m = json_pack("{ss ss so ss}", "type", "message", "user", "U1", "ts", json_sprintf("%d.000100", 1704103200 + d[i].number * 60),
@@ -48,11 +36,7 @@ static void import(struct br_home *into, const struct draft *d, size_t n)
             json_object_set_new(m, "edited", json_pack("{ss so}", "user", "U1", "ts", json_sprintf("%d.000000", 1800000000 + d[i].edition)));
         json_array_append_new(day, m);
     }
-    snprintf(path, sizeof path, "%s/one/2024-01-01.json", dir);
-    assert_int_equal(json_dump_file(day, path, 0), 0);
-    json_decref(day);
-    struct br_import_reports r = e2e_import(into, dir, false);
-    br_import_reports_free(&r);
+    archive_import_day(into, users, day);
 }
 
 static struct draft draft(int number, int edition)
@@ -163,7 +147,7 @@ static void change_something(int round)
     if (pick(5) == 0) {
         char id[64];
         struct br_forget_report report;
-        snprintf(id, sizeof id, "C1:%d.000100", 1704103200 + (int)pick(80) * 60);
+        snprintf(id, sizeof id, "C00000001:%d.000100", 1704103200 + (int)pick(80) * 60);
         struct br_forget_options o = {.message = id};
         int status = br_forget(home, NULL, &o, &report, &err);
         assert_true(status == 0 || status == BR_STATUS_NOT_FOUND);
@@ -181,10 +165,8 @@ static void change_something(int round)
         return;
     }
     fflush(stdout);
-    exports++;
     pid_t child = fork();
     if (child == 0) {
-        exports += 1000 * (round + 1);
         struct br_home *another = e2e_home(home_dir, home_model);
         import(another, d, n);
         br_home_close(another);
@@ -278,7 +260,7 @@ static void pages_are_parts_of_one_ranking(void **state)
                 struct br_error err = {0};
                 struct br_forget_report report;
                 size_t victim = page == 2 ? 3 : 50;
-                snprintf(id, sizeof id, "C1:%lld.000100", (long long)(want.hits[victim].message.ts / 1000000));
+                snprintf(id, sizeof id, "C00000001:%lld.000100", (long long)(want.hits[victim].message.ts / 1000000));
                 struct br_forget_options f = {.message = id};
                 assert_int_equal(br_forget(home, NULL, &f, &report, &err), 0);
                 gone[victim] = page == 4;

@@ -7,7 +7,7 @@
 #include "postings.h"
 
 static unsigned seed = 11;
-static int exports;
+static int editions;
 
 /* The first is in most messages: more rows than are stepped through one by one. */
 static const char *const words[] = {"lake", "river", "garden", "window", "orange-tree", "silver", "bicycle", "computers", "eq_zero_of"};
@@ -26,19 +26,9 @@ static const char *frequent_first(void)
 /* Messages from..to, in threads of three. */
 static void import(int from, int to)
 {
-    char dir[1300], path[1400];
-    snprintf(dir, sizeof dir, "%s/export%d", home_dir, ++exports);
-    snprintf(path, sizeof path, "%s/one", dir);
-    assert_int_equal(mkdir(dir, 0700) | mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/users.json", dir);
-    json_t *users = json_pack("[{ssssss}]", "id", "U1", "team_id", "T0WORDS", "name", "ada");
-    assert_int_equal(json_dump_file(users, path, 0), 0);
-    json_decref(users);
-    snprintf(path, sizeof path, "%s/channels.json", dir);
-    json_t *list = json_pack("[{ssss}]", "id", "C1", "name", "one");
-    assert_int_equal(json_dump_file(list, path, 0), 0);
-    json_decref(list);
+    static const char users[] = "[{\"id\":\"U1\",\"team_id\":\"T0WORDS\",\"name\":\"ada\"}]";
     json_t *day = json_array();
+    editions++;
     for (int i = from; i < to; i++) {
         char text[200] = "";
         for (size_t w = 0, n = 1 + pick(5); w < n; w++)
@@ -46,13 +36,9 @@ static void import(int from, int to)
         json_array_append_new(day, json_pack("{ss ss so so ss s{ssso}}", "type", "message", "user", "U1", "ts",
                                              json_sprintf("%d.000100", 1704103200 + i * 60), "thread_ts",
                                              json_sprintf("%d.000100", 1704103200 + i / 3 * 3 * 60), "text", text, "edited", "user", "U1", "ts",
-                                             json_sprintf("%d.000000", 1800000000 + exports)));
+                                             json_sprintf("%d.000000", 1800000000 + editions)));
     }
-    snprintf(path, sizeof path, "%s/one/2024-01-01.json", dir);
-    assert_int_equal(json_dump_file(day, path, 0), 0);
-    json_decref(day);
-    struct br_import_reports r = e2e_import(home, dir, false);
-    br_import_reports_free(&r);
+    archive_import_day(home, users, day);
 }
 
 static int setup(void **state)
@@ -204,7 +190,7 @@ static void what_is_remembered_is_what_is_there(void **state)
             assert_int_equal(br_compact(home, NULL, NULL, &report, &error), 0);
         } else if (round & 1) {
             struct br_forget_report report;
-            assert_int_equal(br_forget(home, NULL, &(struct br_forget_options){.message = "C1:1704103200.000100"}, &report, &error), 0);
+            assert_int_equal(br_forget(home, NULL, &(struct br_forget_options){.message = "C00000001:1704103200.000100"}, &report, &error), 0);
         } else {
             import(300 * round, 300 * round + 330); /* some anew, some edited */
         }
