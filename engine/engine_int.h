@@ -80,7 +80,7 @@ BR_MUST_USE enum br_rc br_home_backups_dir(const struct br_home *h, char *out, s
 BR_MUST_USE enum br_rc br_home_count_backups(struct br_home *h, const char *id, uint64_t *n, struct br_err *err);
 /* Removes, durably, what stopped restores and backups left in the home: their texts may have been forgotten since. Every writer comes by here
  * first, and goes on when it fails; only forget, which promises that the texts are gone, fails with it. What is in the workspaces' directories
- * is br_store_sweep's and br_rebuild_sweep's, what dry runs left in TMPDIR br_import_sweep's. */
+ * is br_store_sweep's and br_rebuild_sweep's, what dry runs left in TMPDIR br_scratch_sweep's. */
 BR_MUST_USE enum br_rc br_home_sweep(struct br_home *h, struct br_err *err);
 /* The directory of workspace id holds the files of another one: refused. uuids tell single files apart, this a whole set of them. */
 BR_MUST_USE enum br_rc br_home_check_id(const char *id, const struct br_store_info *info, struct br_err *err);
@@ -95,8 +95,13 @@ struct br_source;
 BR_MUST_USE enum br_rc br_import_source(struct br_home *h, struct br_source *src, const struct br_import_options *opt,
                                         struct br_import_reports *out, struct br_err *err);
 
+/* --- scratch.c --- */
+/* A directory in TMPDIR that nobody else has, for the store of a dry run; its path into dir, which is empty when there is none. The store is
+ * to be made in its subdirectory BR_SCRATCH_STORE: that is how br_scratch_sweep knows whether it is in use. */
+#define BR_SCRATCH_STORE "store"
+BR_MUST_USE enum br_rc br_scratch_make(const struct br_io *io, char *dir, size_t n, struct br_err *err);
 /* Removes what killed dry runs left in TMPDIR; best effort. */
-void br_import_sweep(const struct br_io *io);
+void br_scratch_sweep(const struct br_io *io);
 
 /* --- backup.c --- */
 BR_MUST_USE enum br_rc br_backup_workspace(struct br_home *h, const char *id, const char *path, const struct br_progress_options *opt,

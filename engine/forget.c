@@ -131,7 +131,7 @@ int br_forget(struct br_home *h, const char *workspace, const struct br_forget_o
     BR_TRY(br_erase_finish(h, f.u.store, &f.u.graph, &err));
     BR_TRY(br_rebuild_sweep(h, f.u.dir, &err));
     BR_TRY(br_home_sweep(h, &err));
-    br_import_sweep(h->io);
+    br_scratch_sweep(h->io);
     BR_TRY(br_home_count_backups(h, f.u.id, &f.report.backups, &err));
     snprintf(f.report.workspace, sizeof f.report.workspace, "%s", f.u.id);
     f.report.seconds = br_upkeep_seconds(&f.u);
