@@ -21,3 +21,5 @@ install_packages() {
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libzip-dev libjansson-dev libxxhash-dev libsodium-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev"
 TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev libopenblas0-pthread"
+# The kernels of the other architecture are run as well (tests/cross/run).
+case $(uname -m) in x86_64) TEST_PACKAGES="$TEST_PACKAGES gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;; esac

@@ -1,11 +1,17 @@
 /* t_embed_kernels_agree.c - every instance of the embedding kernels that this CPU has gives the very bits that plain C gives: with every row tail, with
  * ordinary and with extreme values. And plain C gives what it should: exact integer sums, GELU within what its declaration says. */
-#include "e2e.h"
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/base.h"
 #include "embed/math_kernels.h"
-
-#include <math.h>
 
 static const struct br_math *others[BR_MATH_INSTANCES];
 static size_t n_others;
