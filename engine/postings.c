@@ -5,7 +5,7 @@
  * BR_POSTINGS_BYTES:
  *
  *   'm' or 'p', phrase           struct list: documents and tokens of the whole index, then the postings
- *   't', thread_ts, channel      of each of its passages the content record and the bytes of its text
+ *   't', thread_ts, channel      struct conversation: the slot of its first message, and of each of its passages slot, content record and bytes of text
  *
  * each led by the state of the store it is true of. */
 #include "postings.h"
@@ -28,8 +28,9 @@ struct list {
     size_t n;
     struct br_posting items[];
 };
-struct passage {
-    uint32_t content_id, length;
+struct conversation {
+    uint64_t root_slot;
+    struct br_thread_passage passages[];
 };
 
 static void key_of(struct br_buf *key, const struct br_state *state, char what, const void *bytes, size_t n)
@@ -248,34 +249,46 @@ err:
 
 /* ---- conversations ---- */
 
-static void add_passage(void *ctx, int64_t content_id, size_t length)
+static void add_passage(void *ctx, int64_t content_id, uint64_t slot, size_t length)
 {
-    struct passage p = {.content_id = (uint32_t)content_id, .length = (uint32_t)length};
+    struct br_thread_passage p = {.slot = slot, .content_id = (uint32_t)content_id, .length = (uint32_t)length};
     br_buf_add(ctx, &p, sizeof p);
+}
+
+static enum br_rc root_slot(struct br_workspace *ws, const char *channel_id, int64_t thread_ts, uint64_t *slot, struct br_err *err)
+{
+    struct br_doc doc;
+    struct br_err why = {0};
+    enum br_rc rc = br_slack_doc_of_message(ws->store, channel_id, thread_ts, &doc, &why);
+    *slot = rc == BR_OK ? doc.slot : UINT64_MAX;
+    return rc == BR_OK || rc == BR_E_NOTFOUND ? BR_OK : br_fail(err, rc, "%s", why.msg);
 }
 
 static enum br_rc thread(struct br_workspace *ws, const char *channel_id, int64_t thread_ts, struct br_blob **out, struct br_err *err)
 {
-    struct br_buf passages;
+    struct br_buf b;
+    uint64_t root;
     enum br_rc rc;
-    br_buf_init(&passages, (size_t)1 << 30);
-    BR_TRY(br_slack_thread_passages(ws->store, channel_id, thread_ts, add_passage, &passages, err));
-    BR_TRY(br_buf_status(&passages, err));
-    *out = br_blob_new(passages.len);
+    br_buf_init(&b, (size_t)1 << 30);
+    BR_TRY(root_slot(ws, channel_id, thread_ts, &root, err));
+    br_buf_add(&b, &root, sizeof root);
+    BR_TRY(br_slack_thread_passages(ws->store, channel_id, thread_ts, add_passage, &b, err));
+    BR_TRY(br_buf_status(&b, err));
+    *out = br_blob_new(b.len);
     if (!*out)
         BR_TRY(br_fail_nomem(err));
-    if (passages.len)
-        memcpy((*out)->bytes, passages.data, passages.len);
+    memcpy((*out)->bytes, b.data, b.len);
 err:
-    br_buf_free(&passages);
+    br_buf_free(&b);
     return rc;
 }
 
 enum br_rc br_postings_thread(struct br_workspace *ws, const struct br_state *state, const char *channel_id, int64_t thread_ts,
-                              void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err)
+                              struct br_thread *out, struct br_err *err)
 {
     struct br_buf key;
     enum br_rc rc = BR_OK;
+    *out = (struct br_thread){.root_slot = UINT64_MAX};
     key_of(&key, state, 't', &thread_ts, sizeof thread_ts);
     br_buf_adds(&key, channel_id);
     struct br_blob *b = remembered(ws->words, state, &key);
@@ -283,11 +296,16 @@ enum br_rc br_postings_thread(struct br_workspace *ws, const struct br_state *st
         BR_TRY(thread(ws, channel_id, thread_ts, &b, err));
         remember(ws->words, &key, b);
     }
-    const struct passage *p = (const struct passage *)b->bytes;
-    for (size_t i = 0; i < b->size / sizeof *p; i++)
-        fn(ctx, p[i].content_id, p[i].length);
+    const struct conversation *c = (const struct conversation *)b->bytes;
+    *out = (struct br_thread){
+        .root_slot = c->root_slot, .passages = c->passages, .n = (b->size - sizeof *c) / sizeof *c->passages, .memory = b};
 err:
-    br_blob_release(b);
     br_buf_free(&key);
     return rc;
+}
+
+void br_thread_release(struct br_thread *t)
+{
+    br_blob_release(t->memory);
+    *t = (struct br_thread){.root_slot = UINT64_MAX};
 }

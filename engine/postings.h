@@ -19,8 +19,21 @@ struct br_phrase { /* as FTS5 wants it, quoted */
  * store, in the caller's snapshot. Caller frees out with br_term_counts_free. */
 BR_MUST_USE enum br_rc br_postings_count(struct br_workspace *ws, const struct br_state *state, const struct br_phrase *phrases, size_t n,
                                          enum br_doc_kind kind, const struct br_bitmap *contents, struct br_term_counts *out, struct br_err *err);
-/* As br_slack_thread_passages. */
+
+/* The documents of a conversation that stand for it as a whole. */
+struct br_thread_passage {
+    uint64_t slot; /* UINT64_MAX: none */
+    uint32_t content_id, length; /* bytes of text */
+};
+struct br_thread {
+    uint64_t root_slot; /* of its first message; UINT64_MAX: it is not there, or has no vector */
+    const struct br_thread_passage *passages; /* from its beginning */
+    size_t n;
+    struct br_blob *memory; /* private */
+};
+/* Caller releases out. */
 BR_MUST_USE enum br_rc br_postings_thread(struct br_workspace *ws, const struct br_state *state, const char *channel_id, int64_t thread_ts,
-                                          void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err);
+                                          struct br_thread *out, struct br_err *err);
+void br_thread_release(struct br_thread *t);
 
 #endif

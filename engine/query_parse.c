@@ -521,6 +521,7 @@ static enum br_rc build_match(struct parser *p, struct br_err *err)
         q->n_words = p->n_stop_words;
         p->n_stop_words = 0;
     }
+    q->n_said = q->n_words;
     for (size_t i = 0; i < q->n_words; i++) {
         const struct br_term *t = &q->words[i];
         add_alternative(p, t->n_stems == 1 ? t->stems[0] : XXH3_64bits(t->stems, t->n_stems * sizeof *t->stems), t->text, strlen(t->text));

@@ -1,9 +1,11 @@
-/* retrieve.c - the semantic side: the query's vector, the graph, the fresh tail, and the join with what is committed.
+/* retrieve.c - the semantic side: the query's vector, the graph, the fresh tail, and the join with what is committed; and how near a whole
+ * conversation is.
  *
  * The graph and the vector log may hold slots that are dead by now; the join with the store's snapshot drops them, so more is asked for until
  * enough live documents are found or there are no more. */
 #include "retrieve.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,27 +119,15 @@ static int more_similar(const void *a, const void *b)
     return strcmp(x->doc.channel_id, y->doc.channel_id);
 }
 
-enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
-                                bool exact, struct br_explain *x, struct br_semantic_hits *out, struct br_err *err)
+enum br_rc br_query_vector(struct br_workspace *ws, const char *text, size_t len, struct br_explain *x, float *out, struct br_err *err)
 {
     double from = br_explain_clock(x);
     bool remembered = false;
-    float vector[BR_DIM_MAX];
-    struct br_rows rows;
-    enum br_rc rc;
-    BR_TRY(br_store_rows(ws->store, &rows, err));
-    if (rows.count && want) { /* else there is nothing to embed it for */
-        BR_TRY(embed_query(ws, text, len, vector, &remembered, err));
-        if (x)
-            x->ms.embed += br_explain_clock(x) - from;
+    enum br_rc rc = embed_query(ws, text, len, out, &remembered, err);
+    if (x) {
+        x->ms.embed += br_explain_clock(x) - from;
+        x->vector_remembered = remembered;
     }
-    if (x)
-        x->vector_remembered |= remembered && x->rounds == 1;
-    from = br_explain_clock(x);
-    BR_TRY(br_retrieve_nearest(ws, vector, allow, want, exact, x, out, err));
-    if (x)
-        x->ms.semantic += br_explain_clock(x) - from;
-err:
     return rc;
 }
 
@@ -148,6 +138,7 @@ enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, con
     struct br_semantic_hits hits = {0};
     struct br_hit *slots = NULL;
     struct br_store_info info;
+    double from = br_explain_clock(x);
     enum br_rc rc;
     BR_TRY(br_store_now(ws->store, &info, err));
     br_docs_begin(ws, &info);
@@ -177,9 +168,33 @@ enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, con
     if (hits.count)
         qsort(hits.items, hits.count, sizeof *hits.items, more_similar);
     *out = hits;
+    if (x)
+        x->ms.semantic += br_explain_clock(x) - from;
     return BR_OK;
 err:
     free(slots);
     br_semantic_hits_free(&hits);
     return rc;
+}
+
+/* ---- conversations ---- */
+
+/* NAN: not in allow, or none. */
+static double nearness(const struct br_rows *rows, uint32_t dim, const float *vector, uint64_t slot, const struct br_bitmap *allow)
+{
+    struct br_hit hit;
+    bool there = slot < rows->count && (!allow || br_bitmap_test(allow, slot));
+    return there && br_exact_range(rows, dim, vector, slot, slot + 1, NULL, 1, &hit) ? hit.similarity : NAN;
+}
+
+void br_thread_nearness(const struct br_rows *rows, uint32_t dim, const float *vector, const struct br_thread *t, const struct br_bitmap *allow,
+                        struct br_nearness *out)
+{
+    *out = (struct br_nearness){.passage = NAN, .root = nearness(rows, dim, vector, t->root_slot, allow), .first_passage = NAN};
+    for (size_t i = 0; i < t->n; i++) {
+        double s = nearness(rows, dim, vector, t->passages[i].slot, allow);
+        out->passage = fmax(out->passage, s); /* NAN yields */
+        if (isnan(out->first_passage))
+            out->first_passage = s;
+    }
 }

@@ -5,6 +5,7 @@
 #include "engine_int.h"
 #include "explain.h"
 #include "page.h"
+#include "postings.h"
 
 struct br_semantic_hit {
     struct br_doc doc;
@@ -16,14 +17,21 @@ struct br_semantic_hits {
     bool exhaustive;
 };
 
-/* The `want` nearest live documents among allow (NULL: all): graph and fresh tail, or every vector with exact. Fewer only when fewer exist.
- * x: told how it went, NULL not wanted. */
-BR_MUST_USE enum br_rc br_retrieve_semantic(struct br_workspace *ws, const char *text, size_t len, const struct br_bitmap *allow, size_t want,
-                                            bool exact, struct br_explain *x, struct br_semantic_hits *out, struct br_err *err);
-/* The same for a vector there is already. */
+/* The vector of a query, remembered or made; room for BR_DIM_MAX numbers. x: told how it went, NULL not wanted. */
+BR_MUST_USE enum br_rc br_query_vector(struct br_workspace *ws, const char *text, size_t len, struct br_explain *x, float *out, struct br_err *err);
+/* The `want` nearest live documents among allow (NULL: all): graph and fresh tail, or every vector with exact. Fewer only when fewer exist. */
 BR_MUST_USE enum br_rc br_retrieve_nearest(struct br_workspace *ws, const float *vector, const struct br_bitmap *allow, size_t want, bool exact,
                                            struct br_explain *x, struct br_semantic_hits *out, struct br_err *err);
 void br_semantic_hits_free(struct br_semantic_hits *h);
+
+/* How near a conversation is to a vector. NAN: it has none of these. */
+struct br_nearness {
+    double passage; /* its nearest */
+    double root, first_passage; /* how it begins */
+};
+/* Of what is in allow (NULL: all). */
+void br_thread_nearness(const struct br_rows *rows, uint32_t dim, const float *vector, const struct br_thread *t, const struct br_bitmap *allow,
+                        struct br_nearness *out);
 
 /* --- retrieve_words.c: the words of a query in messages and conversations --- */
 struct br_word_counts {
@@ -32,7 +40,6 @@ struct br_word_counts {
     double idf[BR_TERMS_MAX];
     double message_tokens, thread_tokens; /* mean lengths */
     char *match;                          /* owned; the expression that was counted */
-    struct br_state state;                /* of the store */
 };
 struct br_word_hit {
     struct br_doc doc;
@@ -48,7 +55,6 @@ BR_MUST_USE enum br_rc br_words_best(struct br_workspace *ws, const struct br_wo
                                      struct br_word_hit *out, size_t *n_out, struct br_err *err);
 /* BM25 of a whole conversation: the counts of its passages together, against their length together. 0 without any of the words.
  * *has_passages: it has some in contents (NULL: at all). */
-BR_MUST_USE enum br_rc br_words_thread(struct br_workspace *ws, const struct br_word_counts *w, const char *channel_id, int64_t thread_ts,
-                                       const struct br_bitmap *contents, double *score, bool *has_passages, struct br_err *err);
+double br_words_thread(const struct br_word_counts *w, const struct br_thread *t, const struct br_bitmap *contents, bool *has_passages);
 
 #endif

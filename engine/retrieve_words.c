@@ -137,11 +137,11 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
     enum br_rc rc;
     *out = (struct br_word_counts){0};
     BR_TRY(br_store_now(ws->store, &info, err));
-    out->state = br_state_of(&info);
+    const struct br_state state = br_state_of(&info);
     br_docs_begin(ws, &info);
     BR_TRY(choose(ws, q, phrases, &n, &out->match, err));
-    BR_TRY(br_postings_count(ws, &out->state, phrases, n, BR_DOC_MESSAGE, contents, m, err));
-    BR_TRY(br_postings_count(ws, &out->state, phrases, n, BR_DOC_PASSAGE, contents, p, err));
+    BR_TRY(br_postings_count(ws, &state, phrases, n, BR_DOC_MESSAGE, contents, m, err));
+    BR_TRY(br_postings_count(ws, &state, phrases, n, BR_DOC_PASSAGE, contents, p, err));
     BR_TRY(br_conversations_of(ws, &info, &conversations, err));
     if (totals)
         out->totals = *totals;
@@ -269,38 +269,24 @@ err:
 
 /* ---- conversations ---- */
 
-struct thread_counts {
-    const struct br_term_counts *passages;
-    const struct br_bitmap *contents;
-    double tf[BR_TERMS_MAX];
-    double bytes;
-    bool any;
-};
-
-static void add_passage(void *ctx, int64_t content_id, size_t length)
+double br_words_thread(const struct br_word_counts *w, const struct br_thread *t, const struct br_bitmap *contents, bool *has_passages)
 {
-    struct thread_counts *t = ctx;
-    if (t->contents && !br_bitmap_test(t->contents, (uint64_t)content_id))
-        return;
-    t->any = true;
-    t->bytes += (double)length;
-    const struct br_term_row *row = br_term_counts_find(t->passages, content_id);
-    for (uint32_t i = 0; row && i < row->n; i++) {
-        const struct br_term_count *c = &t->passages->counts[row->first + i];
-        t->tf[c->term] += c->count;
+    const struct br_term_counts *passages = &w->of[BR_DOC_PASSAGE];
+    double tf[BR_TERMS_MAX] = {0}, bytes = 0, score = 0;
+    *has_passages = false;
+    for (size_t k = 0; k < t->n; k++) {
+        const struct br_thread_passage *p = &t->passages[k];
+        if (contents && !br_bitmap_test(contents, p->content_id))
+            continue;
+        *has_passages = true;
+        bytes += p->length;
+        const struct br_term_row *row = br_term_counts_find(passages, p->content_id);
+        for (uint32_t i = 0; row && i < row->n; i++)
+            tf[passages->counts[row->first + i].term] += passages->counts[row->first + i].count;
     }
-}
-
-enum br_rc br_words_thread(struct br_workspace *ws, const struct br_word_counts *w, const char *channel_id, int64_t thread_ts,
-                           const struct br_bitmap *contents, double *score, bool *has_passages, struct br_err *err)
-{
-    struct thread_counts t = {.passages = &w->of[BR_DOC_PASSAGE], .contents = contents};
-    enum br_rc rc = br_postings_thread(ws, &w->state, channel_id, thread_ts, add_passage, &t, err);
-    double norm = K1 * (1 - THREAD_B + THREAD_B * t.bytes / BYTES_PER_TOKEN / w->thread_tokens);
-    *score = 0;
-    *has_passages = t.any;
-    for (size_t i = 0; rc == BR_OK && i < BR_TERMS_MAX; i++)
-        if (t.tf[i] > 0)
-            *score += weight(w->idf[i], t.tf[i], norm);
-    return rc;
+    double norm = K1 * (1 - THREAD_B + THREAD_B * bytes / BYTES_PER_TOKEN / BR_MAX(w->thread_tokens, 1.0));
+    for (size_t i = 0; i < BR_TERMS_MAX; i++)
+        if (tf[i] > 0)
+            score += weight(w->idf[i], tf[i], norm);
+    return score;
 }

@@ -2,12 +2,16 @@
  *
  * A conversation is a thread, or a message without one; it is what answers a question, so it is what is ranked, by
  *
- *   words / most words + MEANING_WEIGHT * (best message + best passage) / 2
+ *   words / most words + MEANING_WEIGHT * (best message + best passage) / 2 + opening weight * (first message + first passage) / 2
  *
- * words: BM25 of the whole conversation (retrieve_words.c), relative to the best one's, since BM25 has no scale of its own. The other two:
- * the cosine of the message and of the passage of it that are nearest to the query; a conversation without passages has its message for both.
- * Measured (bench/retrieval), the sum of scores ranks better than the sum of reciprocal ranks: a rank does not tell a clear winner from the
- * first among equals. What is not among the candidates of the semantic side has the similarity of the last of them.
+ * words: BM25 of the whole conversation (retrieve_words.c), relative to the best one's, since BM25 has no scale of its own. The others are
+ * cosines to the query: of its message and its passage that are nearest, and of how it begins; a conversation without passages has its message
+ * for all. Measured (bench/retrieval), the sum of scores ranks better than the sum of reciprocal ranks: a rank does not tell a clear winner
+ * from the first among equals. A message that is not among the candidates of the semantic side has the similarity of the last of them.
+ *
+ * How a conversation begins says what it is about. A question of few words names a subject; one of many describes a case, which may come up
+ * anywhere in it. So the weight of the opening is OPENING_WEIGHT over the number of words (common ones are none), at least OPENING_WORDS_MIN.
+ * On the labelled tasks openings help questions of up to five words, make no difference for up to twenty, and mislead longer ones.
  *
  * Candidates are the nearest documents, and the messages and passages with most of the words; the EXACT_MIN conversations that look best by
  * those are scored in full. When there are fewer conversations than hits wanted, further messages of the same conversations follow. Where
@@ -30,7 +34,9 @@
 #include "page.h"
 #include "retrieve.h"
 
-#define MEANING_WEIGHT 2.5 /* 2 to 4 make little difference: long questions like it lower, short ones higher */
+#define MEANING_WEIGHT 2.0
+#define OPENING_WEIGHT 3.0 /* 2 to 4 make little difference */
+#define OPENING_WORDS_MIN 4
 #define SEMANTIC_MIN 200   /* candidates; per hit wanted: PER_HIT */
 #define KEYWORD_MIN 60
 #define EXACT_MIN 60
@@ -49,7 +55,8 @@ struct candidate {
 struct conversation {
     char channel_id[64];
     int64_t thread_ts;
-    double message, passage_similarity; /* highest cosines, NAN absent */
+    double message, passage_similarity; /* highest cosines in the lists, NAN absent */
+    struct br_nearness near;            /* once it is scored in full */
     double message_words, passage_words; /* BM25 of the best message and passage, 0 absent */
     double words;                        /* BM25 of the conversation; until it is scored in full, of its best document */
     bool lone;                           /* has no passages that meet the conditions; until it is scored in full: that we know of */
@@ -67,6 +74,7 @@ struct fusion {
     size_t count, alloc;
     uint32_t chains[CHAINS];
     double floor; /* similarity of the last semantic candidate; 0 without any */
+    double opening_weight;
     double most_words, most_message_words;
 };
 
@@ -94,7 +102,12 @@ static struct conversation *conversation_of(struct fusion *f, const struct br_do
         f->alloc = alloc;
     }
     struct conversation *c = &f->items[f->count++];
-    *c = (struct conversation){.thread_ts = d->thread_ts, .message = NAN, .passage_similarity = NAN, .lone = true, .next = *chain};
+    *c = (struct conversation){.thread_ts = d->thread_ts,
+                               .message = NAN,
+                               .passage_similarity = NAN,
+                               .near = {.passage = NAN, .root = NAN, .first_passage = NAN},
+                               .lone = true,
+                               .next = *chain};
     memcpy(c->channel_id, d->channel_id, sizeof c->channel_id);
     *chain = (uint32_t)f->count;
     return c;
@@ -164,17 +177,39 @@ static double similarity(const struct fusion *f, double s)
     return isnan(s) ? f->floor : s;
 }
 
+static double message_near(const struct fusion *f, const struct conversation *c)
+{
+    return similarity(f, c->message);
+}
+
+static double passage_near(const struct fusion *f, const struct conversation *c)
+{
+    return c->lone ? message_near(f, c) : !isnan(c->near.passage) ? c->near.passage : similarity(f, c->passage_similarity);
+}
+
+/* Until it is scored in full, as near as its best passage. */
+static double opening_near(const struct fusion *f, const struct conversation *c)
+{
+    double first = isnan(c->near.first_passage) ? passage_near(f, c) : c->near.first_passage;
+    return (first + (isnan(c->near.root) ? first : c->near.root)) / 2;
+}
+
+static double meaning_of(const struct fusion *f, const struct conversation *c)
+{
+    return MEANING_WEIGHT * (message_near(f, c) + passage_near(f, c)) / 2 + f->opening_weight * opening_near(f, c);
+}
+
 static void score_conversation(const struct fusion *f, struct conversation *c)
 {
-    double message = similarity(f, c->message), passage = c->lone ? message : similarity(f, c->passage_similarity);
-    c->score = MEANING_WEIGHT * (message + passage) / 2;
+    c->score = meaning_of(f, c);
     if (f->most_words > 0)
         c->score += c->words / f->most_words;
 }
 
+/* As of a conversation of one message. */
 static double message_score(const struct fusion *f, const struct candidate *m)
 {
-    double s = MEANING_WEIGHT * similarity(f, m->semantic);
+    double s = (MEANING_WEIGHT + f->opening_weight) * similarity(f, m->semantic);
     return isnan(m->keyword) ? s : s + m->keyword / f->most_message_words;
 }
 
@@ -212,6 +247,8 @@ struct searching {
     size_t depth;     /* candidates are taken so many times over */
     bool more_exist;  /* a list of candidates came out full */
     struct fusion *fusion;
+    float vector[BR_DIM_MAX]; /* of the query, if has_vector */
+    bool has_vector;
     bool exhaustive;
     struct br_search_results results;
     struct br_message_list list;
@@ -228,12 +265,17 @@ static enum br_rc retrieve_semantic(struct searching *s, struct br_err *err)
 {
     struct br_semantic_hits hits = {0};
     const struct br_query *q = &s->query;
+    struct br_rows rows;
     enum br_rc rc;
     s->exhaustive = true;
     if (!q->text.len || (s->filtered && !br_bitmap_count(&s->allowed.slots)))
         return BR_OK;
-    BR_TRY(br_retrieve_semantic(s->ws, q->text.data, q->text.len, s->filtered ? &s->allowed.slots : NULL, candidates(s, SEMANTIC_MIN),
-                                s->opt->exact, s->x, &hits, err));
+    BR_TRY(br_store_rows(s->ws->store, &rows, err));
+    if (!s->has_vector && rows.count) /* else there is nothing to embed it for */
+        BR_TRY(br_query_vector(s->ws, q->text.data, q->text.len, s->x, s->vector, err));
+    s->has_vector = rows.count;
+    BR_TRY(br_retrieve_nearest(s->ws, s->vector, s->filtered ? &s->allowed.slots : NULL, candidates(s, SEMANTIC_MIN), s->opt->exact, s->x,
+                               &hits, err));
     s->exhaustive = hits.exhaustive;
     s->more_exist |= hits.count == candidates(s, SEMANTIC_MIN);
     for (size_t i = 0; i < hits.count; i++)
@@ -288,13 +330,23 @@ static void score_roughly(struct fusion *f)
 static enum br_rc score_exactly(struct searching *s, const struct br_word_counts *w, size_t n, struct br_err *err)
 {
     struct fusion *f = s->fusion;
-    enum br_rc rc = BR_OK;
+    struct br_store_info info;
+    struct br_rows rows;
+    enum br_rc rc;
+    BR_TRY(br_store_now(s->ws->store, &info, err));
+    BR_TRY(br_store_rows(s->ws->store, &rows, err));
+    const struct br_state state = br_state_of(&info);
     n = BR_MIN(n, f->count);
     f->most_words = 0;
     for (size_t i = 0; i < n; i++) {
         struct conversation *c = &f->items[i];
+        struct br_thread t;
         bool has_passages = false;
-        BR_TRY(br_words_thread(s->ws, w, c->channel_id, c->thread_ts, s->filtered ? &s->allowed.contents : NULL, &c->words, &has_passages, err));
+        BR_TRY(br_postings_thread(s->ws, &state, c->channel_id, c->thread_ts, &t, err));
+        c->words = br_words_thread(w, &t, s->filtered ? &s->allowed.contents : NULL, &has_passages);
+        if (s->has_vector)
+            br_thread_nearness(&rows, info.dim, s->vector, &t, s->filtered ? &s->allowed.slots : NULL, &c->near);
+        br_thread_release(&t);
         c->lone = !has_passages;
         if (c->lone)
             c->words = c->message_words;
@@ -322,6 +374,7 @@ static enum br_rc gather(struct searching *s, struct br_word_counts *words, stru
 {
     enum br_rc rc = BR_OK;
     fusion_clear(s->fusion);
+    s->fusion->opening_weight = OPENING_WEIGHT / (double)BR_MAX(s->query.n_said, (size_t)OPENING_WORDS_MIN);
     s->more_exist = false;
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));
@@ -344,6 +397,7 @@ static enum br_rc retrieve(struct searching *s, struct br_err *err)
 {
     struct br_word_counts words = {0};
     enum br_rc rc;
+    s->has_vector = false;
     for (s->depth = 1;; s->depth *= 4) {
         if (s->x)
             s->x->rounds++;
@@ -483,17 +537,18 @@ static struct br_explain_hit *explain_conversation(struct searching *s, const st
     struct br_explain_hit *x = explain_hit(s);
     if (!x)
         return NULL;
-    double message = similarity(f, c->message), passage = c->lone ? message : similarity(f, c->passage_similarity);
     *x = (struct br_explain_hit){.semantic_rank = c->ranks[BR_DOC_MESSAGE][0],
                                  .keyword_rank = c->ranks[BR_DOC_MESSAGE][1],
                                  .semantic_passage_rank = c->ranks[BR_DOC_PASSAGE][0],
                                  .keyword_passage_rank = c->ranks[BR_DOC_PASSAGE][1],
-                                 .message_similarity = message,
-                                 .passage_similarity = passage,
+                                 .message_similarity = message_near(f, c),
+                                 .passage_similarity = passage_near(f, c),
+                                 .opening_similarity = opening_near(f, c),
+                                 .opening_weight = f->opening_weight,
                                  .words = c->words,
                                  .most_words = f->most_words,
                                  .keyword_part = f->most_words > 0 ? c->words / f->most_words : 0,
-                                 .semantic_part = MEANING_WEIGHT * (message + passage) / 2};
+                                 .semantic_part = meaning_of(f, c)};
     return x;
 }
 
@@ -508,10 +563,12 @@ static struct br_explain_hit *explain_message(struct searching *s, const struct 
                                  .keyword_rank = m->ranks[1],
                                  .message_similarity = near,
                                  .passage_similarity = near,
+                                 .opening_similarity = near,
+                                 .opening_weight = f->opening_weight,
                                  .words = words,
                                  .most_words = f->most_message_words,
                                  .keyword_part = words > 0 ? words / f->most_message_words : 0,
-                                 .semantic_part = MEANING_WEIGHT * near,
+                                 .semantic_part = (MEANING_WEIGHT + f->opening_weight) * near,
                                  .further = true};
     return x;
 }

@@ -148,15 +148,15 @@ err:
 }
 
 enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
-                                    void (*fn)(void *ctx, int64_t content_id, size_t length), void *ctx, struct br_err *err)
+                                    void (*fn)(void *ctx, int64_t content_id, uint64_t slot, size_t length), void *ctx, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
     bool row;
     BR_TRY(br_store_stmt(s,
-                         "SELECT p.content_id, c.length FROM passages p"
+                         "SELECT p.content_id, c.length, p.slot FROM passages p"
                          " JOIN content c ON c.workspace_id = ?1 AND c.content_id = p.content_id"
-                         " WHERE p.workspace_id = ?1 AND p.channel_id = ?2 AND p.thread_ts = ?3",
+                         " WHERE p.workspace_id = ?1 AND p.channel_id = ?2 AND p.thread_ts = ?3 ORDER BY p.position",
                          &st, err));
     br_slack_bind_text(st, 2, channel_id);
     sqlite3_bind_int64(st, 3, thread_ts);
@@ -164,7 +164,8 @@ enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, 
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        fn(ctx, sqlite3_column_int64(st, 0), (size_t)sqlite3_column_int64(st, 1));
+        int64_t slot = br_slack_column_slot(st, 2);
+        fn(ctx, sqlite3_column_int64(st, 0), slot == BR_NO_SLOT ? UINT64_MAX : (uint64_t)slot, (size_t)sqlite3_column_int64(st, 1));
     }
 err:
     return rc;

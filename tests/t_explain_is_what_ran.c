@@ -125,7 +125,8 @@ static void parts_add_up(const struct br_search_results *r)
         assert_non_null(e);
         double sum = e->keyword_part + e->semantic_part;
         assert_true(e->lowered ? h->score <= sum : fabs(h->score - sum) < 1e-9);
-        assert_true(fabs(e->semantic_part - 2.5 * (e->message_similarity + e->passage_similarity) / 2) < 1e-9);
+        double meaning = 2.0 * (e->message_similarity + e->passage_similarity) / 2 + e->opening_weight * e->opening_similarity;
+        assert_true(fabs(e->semantic_part - meaning) < 1e-9);
         assert_true(e->words == 0 || fabs(e->keyword_part - e->words / e->most_words) < 1e-9);
         assert_true(e->semantic_rank <= x->semantic && e->semantic_passage_rank <= x->semantic);
         assert_true(e->keyword_rank <= x->keyword_messages && e->keyword_passage_rank <= x->keyword_passages);

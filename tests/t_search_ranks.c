@@ -1,8 +1,12 @@
 /* What comes first: the conversation that answers, whether its words are in one message or spread over the thread, whether the question is two words
- * or a pasted log; and not the shortest message that has a word of it. Term counts, which all of it rests on, are compared with counting. */
+ * or a pasted log; and not the shortest message that has a word of it. Term counts and similarities, which all of it rests on, are compared with
+ * counting and with the vectors. */
 #include "open_archive.h"
 
+#include <math.h>
+
 #include "engine_int.h"
+#include "retrieve.h"
 
 static json_t *day;
 static long now = 1704103200;
@@ -35,7 +39,22 @@ static void mark_root(long root, int replies)
         }
 }
 
-static long numbers, deploy, linker, spread, reader;
+static long numbers, deploy, linker, spread, reader, coffee, minutes;
+
+/* Too much for one passage. */
+static void chatter(long root, const char *between)
+{
+    char text[1200] = "";
+    for (int i = 0; i < 6; i++) {
+        if (i == 4)
+            say("U00000002", root, between);
+        size_t n = 0;
+        for (int j = 0; j < 12; j++)
+            n += (size_t)snprintf(text + n, sizeof text - n, "item %d of the agenda: parking lot %c, bicycles, keys of the cellar. ", i * 12 + j, 'A' + j);
+        say("U00000001", root, text);
+    }
+    mark_root(root, 7);
+}
 
 static void talk(void)
 {
@@ -66,6 +85,10 @@ static void talk(void)
     say("U00000002", 0, "the ferry was late");
     say("U00000001", 0, "Lisbon!");
     reader = say("U00000001", 0, "parse_config_file returns null for me");
+    minutes = say("U00000002", 0, "Minutes of the meeting of residents");
+    chatter(minutes, "Cleaning of the coffee machine");
+    coffee = say("U00000002", 0, "Cleaning of the coffee machine");
+    chatter(coffee, "Minutes of the meeting of residents");
 }
 
 static int setup(void **state)
@@ -128,6 +151,85 @@ static void an_identifier_is_found_by_its_parts(void **state)
 {
     (void)state;
     assert_int_equal(first("config::reader::parse_config_file()", BR_SEARCH_KEYWORD), reader);
+}
+
+static void a_short_question_finds_what_begins_with_its_subject(void **state)
+{
+    (void)state;
+    assert_int_equal(first("coffee machine cleaning", BR_SEARCH_SEMANTIC), coffee);
+    assert_int_equal(first("residents meeting", BR_SEARCH_SEMANTIC), minutes);
+}
+
+/* ---- similarities ---- */
+
+struct conversation {
+    struct br_rows rows;
+    const float *vector;
+    uint32_t dim;
+    size_t passages;
+    double best, first;
+};
+
+static double near(const struct conversation *c, uint64_t slot)
+{
+    double s = 0;
+    assert_true(slot < c->rows.count);
+    for (uint32_t i = 0; i < c->dim; i++)
+        s += (double)c->vector[i] * (double)c->rows.base[slot * c->rows.stride_floats + i];
+    return s;
+}
+
+static void take_passage(void *ctx, int64_t content_id, uint64_t slot, size_t length)
+{
+    struct conversation *c = ctx;
+    assert_true(content_id > 0 && length > 0);
+    double s = near(c, slot);
+    c->first = c->passages ? c->first : s;
+    c->best = c->passages++ ? fmax(c->best, s) : s;
+}
+
+static void check_similarities(struct conversation *c, const struct br_search_hit *h, size_t words)
+{
+    struct br_err err = {0};
+    struct br_doc root;
+    const struct br_message *m = &h->message;
+    const struct br_explain_hit *e = h->explain;
+    c->passages = 0;
+    assert_int_equal(br_slack_thread_passages(ws->store, m->channel_id, m->thread_ts ? m->thread_ts : m->ts, take_passage, c, &err), BR_OK);
+    assert_int_equal(br_slack_doc_of_message(ws->store, m->channel_id, m->thread_ts ? m->thread_ts : m->ts, &root, &err), BR_OK);
+    double begins = near(c, root.slot);
+    assert_true(fabs(e->opening_weight - 3.0 / (double)BR_MAX(words, (size_t)4)) < 1e-9);
+    assert_true(fabs(e->passage_similarity - (c->passages ? c->best : begins)) < 1e-5);
+    assert_true(fabs(e->opening_similarity - (c->passages ? (begins + c->first) / 2 : begins)) < 1e-5);
+}
+
+/* Every conversation's, also of those that no list of candidates names. */
+static void similarities_are_those_of_the_vectors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        size_t words; /* that say something */
+    } cases[] = {{"coffee machine cleaning", 3}, {"Where are the minutes of that meeting about bicycles, parking and the keys?", 5}, {"parse_config_file", 1}};
+    struct conversation c = {.dim = br_model_info(home->model)->dim};
+    float vector[BR_DIM_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct br_search_options o = {.explain = true, .literal = true, .n = 5};
+        struct br_search_results r = {0};
+        struct br_error error = {0};
+        struct br_err err = {0};
+        size_t threads = 0;
+        assert_int_equal(br_search(ws, cases[i].query, &o, &r, &error), 0);
+        assert_int_equal(br_query_vector(ws, cases[i].query, strlen(cases[i].query), NULL, vector, &err), BR_OK);
+        assert_int_equal(br_store_rows(ws->store, &c.rows, &err), BR_OK);
+        c.vector = vector;
+        for (size_t j = 0; j < r.count; j++) {
+            check_similarities(&c, &r.hits[j], cases[i].words);
+            threads += c.passages > 1;
+        }
+        assert_true(threads || i == 2);
+        br_search_results_free(&r);
+    }
 }
 
 /* What found a message is said, each word once: the whole where it is there, else its parts. */
@@ -209,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_short_message_does_not_outrank_an_answer), cmocka_unit_test(a_pasted_log_finds_its_thread),
         cmocka_unit_test(words_spread_over_a_thread_count_together),  cmocka_unit_test(an_identifier_is_found_by_its_parts),
         cmocka_unit_test(reasons_name_what_was_found),                cmocka_unit_test(term_counts_equal_counting),
+        cmocka_unit_test(similarities_are_those_of_the_vectors),      cmocka_unit_test(a_short_question_finds_what_begins_with_its_subject),
     };
     return cmocka_run_group_tests(tests, setup, archive_remove);
 }

@@ -22,6 +22,8 @@ json_t *json_explain_hit(const struct br_explain_hit *x)
     json_object_set_new(j, "keyword_passage_rank", json_rank(x->keyword_passage_rank));
     add_number(j, "message_similarity", x->message_similarity);
     add_number(j, "passage_similarity", x->passage_similarity);
+    add_number(j, "opening_similarity", x->opening_similarity);
+    add_number(j, "opening_weight", x->opening_weight);
     add_number(j, "bm25", x->words);
     add_number(j, "bm25_most", x->most_words);
     add_number(j, "keyword_part", x->keyword_part);
@@ -171,8 +173,8 @@ static void put_hits(const struct term *t, const struct br_search_results *r)
 {
     if (!r->count || !r->hits[0].explain)
         return;
-    fprintf(t->file, "\n  %s      ----- by meaning -----   ----- by words -----%s\n", term_style(t, STYLE_DIM), term_style(t, STYLE_NONE));
-    fprintf(t->file, "  %s hit  rank  near  rank  near   rank  rank    BM25   meaning + words = score%s\n", term_style(t, STYLE_DIM),
+    fprintf(t->file, "\n  %s      --------- by meaning ---------   ----- by words -----%s\n", term_style(t, STYLE_DIM), term_style(t, STYLE_NONE));
+    fprintf(t->file, "  %s hit  rank  near  rank  near  begins   rank  rank    BM25   meaning + words = score%s\n", term_style(t, STYLE_DIM),
             term_style(t, STYLE_NONE));
     for (size_t i = 0; i < r->count; i++) {
         const struct br_explain_hit *x = r->hits[i].explain;
@@ -183,6 +185,8 @@ static void put_hits(const struct term *t, const struct br_search_results *r)
         put_near(t, r->explain, x->message_similarity);
         put_rank(t, x->semantic_passage_rank);
         put_near(t, r->explain, x->passage_similarity);
+        fputs("  ", t->file);
+        put_near(t, r->explain, x->opening_similarity);
         putc(' ', t->file);
         put_rank(t, x->keyword_rank);
         put_rank(t, x->keyword_passage_rank);
@@ -190,8 +194,8 @@ static void put_hits(const struct term *t, const struct br_search_results *r)
                 x->further ? " further message" : "", x->lowered ? " (lowered to the hit before)" : "");
     }
     fprintf(t->file,
-            "  %srank, near: of the best message, then of the best passage; what a list lacks is as near as its last;"
-            " without passages, as near as the message%s\n",
+            "  %srank, near: of the best message, then of the best passage; a message that its list lacks is as near as its last;"
+            " begins: how near the conversation's beginning is; without passages, all are the message's%s\n",
             term_style(t, STYLE_DIM), term_style(t, STYLE_NONE));
 }
 
