@@ -228,21 +228,26 @@ enum br_rc br_log_write_out(struct br_log *log, struct br_err *err)
 }
 
 /* File systems mark reserved space as unwritten; to clear the mark a sync has to wait for their journal, and two that do so wait for each
- * other. */
+ * other. Zeros that find no room (a file system that copies on write has reserved none) are missed by nobody; any other failure is one of the
+ * file that the batch is in, and may not be told again. */
 enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err)
 {
     static const char zeros[65536];
     uint64_t ahead = BR_MIN(log->batches_bytes, (uint64_t)AHEAD_MAX) / BR_LOG_PAGE * BR_LOG_PAGE;
     uint64_t from = (end + BR_LOG_PAGE - 1) / BR_LOG_PAGE * BR_LOG_PAGE, to = BR_MIN(from + ahead, log->size);
-    enum br_rc rc = BR_OK;
     log->batches_bytes += end - start;
     if (end <= log->zeroed || end - start > AHEAD_BATCH_MAX)
         return BR_OK;
-    for (uint64_t at = from; at < to; at += sizeof(zeros))
-        BR_TRY(br_log_write(log, zeros, (size_t)BR_MIN(to - at, (uint64_t)sizeof(zeros)), at, err));
+    log->dirty = true;
+    for (uint64_t at = from; at < to; at += sizeof(zeros)) {
+        int r = br_io_pwrite_full(log->io, log->fd, zeros, (size_t)BR_MIN(to - at, (uint64_t)sizeof(zeros)), (int64_t)at);
+        if (r == -ENOSPC || r == -EDQUOT)
+            to = at;
+        else if (r < 0)
+            return br_fail_errno(err, -r, "cannot write %s", log->path);
+    }
     log->zeroed = BR_MAX(end, to);
-err:
-    return rc;
+    return BR_OK;
 }
 
 enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err)
