@@ -31,6 +31,7 @@
 #define FLOAT32 1u
 #define STEP_MIN (4u << 20)
 #define STEP_MAX (16u << 20)
+#define ROOM_MIN (64 << 20)
 #define AHEAD_MAX (8u << 20)
 #define AHEAD_BATCH_MAX (1u << 20) /* larger batches gain less than the zeros cost */
 
@@ -189,14 +190,21 @@ static int allocate_to(struct br_log *log, uint64_t end)
     return r;
 }
 
-/* Growing in steps keeps the file in few extents and makes a full disk show here, before anything was written. */
+bool br_log_has_room(const struct br_io *io, const char *path)
+{
+    int64_t room = io->space ? io->space(io->ctx, path) : -1;
+    return room < 0 || room >= ROOM_MIN;
+}
+
+/* Growing in steps keeps the file in few extents and makes a full disk show here, before anything was written. The last room is left to what
+ * needs it: the other log, or the write-ahead log. */
 enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err)
 {
     if (end <= log->size)
         return BR_OK;
     uint64_t step = BR_MIN(BR_MAX(log->size / 4, (uint64_t)STEP_MIN), (uint64_t)STEP_MAX);
     uint64_t least = (end + BR_LOG_PAGE - 1) / BR_LOG_PAGE * BR_LOG_PAGE;
-    uint64_t want = BR_MAX(least, log->size + step);
+    uint64_t want = br_log_has_room(log->io, log->path) ? BR_MAX(least, log->size + step) : least;
     log->dirty = true;
     int r = allocate_to(log, want);
     if ((r == -ENOSPC || r == -EDQUOT || r == -EFBIG) && want > least) {

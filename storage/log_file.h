@@ -43,6 +43,8 @@ BR_MUST_USE enum br_rc br_log_stamp(const struct br_io *io, const char *path, co
 BR_MUST_USE enum br_rc br_log_open(struct br_log *log, const struct br_io *io, const char *path, bool writable,
                                    const struct br_log_identity *id, struct br_err *err);
 void br_log_close(struct br_log *log);
+/* Has the disk that this is on so much room that more may be taken than is needed? Not known: yes. */
+bool br_log_has_room(const struct br_io *io, const char *path);
 /* Reserves space so that the file reaches at least `end`. */
 BR_MUST_USE enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err);
 BR_MUST_USE enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_t offset,

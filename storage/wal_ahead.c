@@ -19,7 +19,6 @@
 #define FRAME_HEADER 24
 #define WAL_FRAMES 2048
 #define AHEAD_MAX (1u << 20)
-#define ROOM_MIN (64 << 20) /* on the disk */
 #define SMALL (64u << 10) /* larger commits gain less than the zeros cost */
 
 static int after_commit(void *arg, sqlite3 *db, const char *name, int frames)
@@ -65,19 +64,13 @@ static void append_zeros(struct br_store *s, int fd, uint64_t n)
     }
 }
 
-static bool has_room(const struct br_store *s)
-{
-    int64_t room = s->io->space ? s->io->space(s->io->ctx, s->dir) : -1;
-    return room < 0 || room >= ROOM_MIN; /* unknown: it has */
-}
-
 void br_store_wal_ahead(struct br_store *s)
 {
     char path[BR_PATH_MAX];
     struct br_wal *w = &s->wal;
     if (w->last == 0 || w->last > SMALL || w->end + 2 * w->last <= w->grown)
         return;
-    if (!has_room(s) || br_path(path, s->dir, "metadata.db-wal", NULL) != BR_OK)
+    if (!br_log_has_room(s->io, s->dir) || br_path(path, s->dir, "metadata.db-wal", NULL) != BR_OK)
         return;
     int fd = s->io->open(s->io->ctx, path, O_RDWR, 0); /* SQLite's locks are on metadata.db: this file may be opened and closed */
     if (fd < 0)

@@ -15,7 +15,7 @@ static struct {
     int sync_error, allocate_error, write_error; /* positive errno, 0 none */
     int64_t given_back; /* bytes that a file still had when its size was asked */
     int zeros_error, zeros_most; /* as write_error, of zeros alone, as many as that or fewer at a time */
-    int64_t room;
+    int64_t room, left; /* that the disk tells of; that may be allocated */
     int syncs, zeros; /* zeros: writes of them */
     char order[512];
 } fault;
@@ -33,6 +33,9 @@ static int f_sync(void *ctx, int fd, const char *what)
 }
 static int f_allocate(void *ctx, int fd, int64_t offset, int64_t n)
 {
+    if (n > fault.left)
+        return -ENOSPC;
+    fault.left -= n;
     return fault.allocate_error ? -fault.allocate_error : br_io_posix.allocate(ctx, fd, offset, n);
 }
 static ssize_t f_pwrite(void *ctx, int fd, const void *buf, size_t n, int64_t offset)
@@ -68,7 +71,7 @@ static struct br_io faulty(void)
     io.size = f_size;
     io.space = f_space;
     memset(&fault, 0, sizeof(fault));
-    fault.room = INT64_MAX;
+    fault.room = fault.left = INT64_MAX;
     fault.zeros_most = INT32_MAX;
     return io;
 }
@@ -450,6 +453,21 @@ static void zeros_ahead_cost_no_batch(void **state)
     br_store_close(s);
 }
 
+/* One log does not take ahead what the other needs. */
+static void a_batch_that_fits_is_taken(void **state)
+{
+    (void)state;
+    struct br_err err = {0};
+    uint64_t id, slot;
+    struct br_io io = faulty();
+    struct br_store *s = create(&io, dir, "T1");
+    fault.room = fault.left = 4 << 20;
+    OK(put(s, 0, &id, &slot, &err));
+    fault.room = fault.left = 0;
+    FAILS(put(s, 1, &id, &slot, &err), BR_E_NOSPC);
+    br_store_close(s);
+}
+
 /* On a disk with little room the write-ahead log has its frames and nothing more. */
 static void the_last_room_is_left_to_the_batches(void **state)
 {
@@ -604,6 +622,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(headers_and_tails_are_checked_at_open, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(full_disk_costs_only_the_batch, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(zeros_ahead_cost_no_batch, setup, remove_tmp),
+        cmocka_unit_test_setup_teardown(a_batch_that_fits_is_taken, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(the_last_room_is_left_to_the_batches, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(failed_sync_poisons, setup, remove_tmp),
         cmocka_unit_test_setup_teardown(the_slower_sync_is_waited_for, setup, remove_tmp),
