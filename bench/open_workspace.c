@@ -1,19 +1,25 @@
 /* open_workspace.c - how long it takes to open a large workspace whose writer was killed, and to ask it the first question.
  *
- *   bench_open_workspace DIR [DOCUMENTS [ROUNDS]]
+ *   bench_open_workspace DIR [DOCUMENTS [ROUNDS [KIND]]]
  *
  * Makes, once, a home in DIR with DOCUMENTS (1,000,000) messages whose texts are made-up words and whose vectors are synthetic: 384
  * dimensions, in clusters. That takes minutes to an hour and about 4.5 KB a document; stopped and started again it goes on where it was. Then, ROUNDS
- * (5) times each:
+ * (5) times each, or for KIND alone:
  *   current   the graph has every vector. A writer fills the write-ahead log, begins a large batch and is killed (SIGKILL) within it
- *   tail      the same with the largest tail that the graph may be behind, br_graph_tail_max: it is scanned exactly
- * and each time a new process opens the home and the workspace through the public interface and searches once in every mode. Printed are
- * medians and maxima, and the memory of that process. The targets: open <= 100 ms when current, <= 2 s with the tail. The page cache is warm
- * after the first round. Last, a writer opens the workspace and the graph follows the tail, so the workspace has some more documents with
- * every run. */
+ *   cold      the same, and nothing of the workspace is in the page cache
+ *   batch     the last batch that was committed is the largest that a writer's opening checks whole: 8 MiB of vectors
+ *   rows      and one that is larger, of which it checks the newest rows one by one
+ *   tail      the same as current with the largest tail that the graph may be behind, br_graph_tail_max: it is scanned exactly
+ * and each time a new process opens the home and the workspace through the public interface and searches once in every mode; then another one opens
+ * it for writing, which checks the last batch against the journal, and begins a transaction, before which the write-ahead log is cut. Printed are
+ * medians and maxima, and the memory of the first process. The targets: open <= 100 ms when current, <= 2 s with the tail, for either process. The
+ * page cache is warm after the first round, but for "cold". Last, a writer opens the workspace and the graph follows the tail, so the workspace has
+ * some more documents with every run. */
 #include "engine_int.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +36,7 @@
 #define WORDS_MAX 20000
 #define DIM_MAX 1024
 #define USERS 2500 /* rows that fill the write-ahead log */
+#define VECTORS_CHECKED ((size_t)8 << 20) /* CHECK_BYTES of storage/store_journal.c */
 
 static char home[3000], dir[4000];
 
@@ -186,16 +193,22 @@ static uint64_t documents(struct br_store *s)
     return info.vector_tail;
 }
 
+static void add_batch(struct br_store *s, uint64_t i, uint64_t stop, uint32_t dim)
+{
+    MUST(br_store_begin(s, err));
+    for (; i < stop; i++)
+        put_document(s, i, dim);
+    MUST(br_store_commit(s, NULL, err));
+}
+
 static void add_documents(struct br_store *s, uint64_t end, uint32_t dim, struct br_graph *g)
 {
     double started = now();
     uint64_t first = documents(s);
     for (uint64_t i = first; i < end;) {
         uint64_t stop = BR_MIN(end, i + BATCH);
-        MUST(br_store_begin(s, err));
-        for (; i < stop; i++)
-            put_document(s, i, dim);
-        MUST(br_store_commit(s, NULL, err));
+        add_batch(s, i, stop, dim);
+        i = stop;
         if (g)
             MUST(br_graph_keep_up(g, &br_io_posix, s, err));
         if (g && i / 50000 != (i - BATCH) / 50000)
@@ -243,8 +256,16 @@ static void fill_wal(struct br_store *s)
     }
 }
 
+struct kind {
+    const char *name;
+    uint64_t tail;
+    size_t last_batch; /* bytes of vectors, 0 as it is */
+    bool cold;
+    double target; /* ms */
+};
+
 /* In a process of its own; writes one byte to `ready` when it may be killed. */
-static void write_on(uint64_t tail, int ready)
+static void write_on(const struct kind *k, int ready)
 {
     struct br_home *h = open_home();
     const struct br_model_info *m = br_model_info(h->model);
@@ -252,9 +273,14 @@ static void write_on(uint64_t tail, int ready)
     struct br_graph g;
     br_graph_open(&g, &br_io_posix, s, NULL);
     fill_wal(s);
-    add_documents(s, (g.slot_end + tail) / BATCH * BATCH, m->dim, NULL);
-    MUST(br_store_begin(s, err));
+    add_documents(s, (g.slot_end + k->tail) / BATCH * BATCH, m->dim, NULL);
     uint64_t i = documents(s);
+    if (k->last_batch) {
+        uint64_t stop = i + k->last_batch / (m->dim * 4) / 8 * 8;
+        add_batch(s, i, stop, m->dim);
+        i = stop;
+    }
+    MUST(br_store_begin(s, err));
     for (uint64_t n = 0;; n++) {
         put_document(s, i + n, m->dim);
         if (n == 100 && write(ready, "", 1) != 1)
@@ -262,7 +288,7 @@ static void write_on(uint64_t tail, int ready)
     }
 }
 
-static void killed_writer(uint64_t tail)
+static void killed_writer(const struct kind *k)
 {
     int ready[2], status;
     char byte;
@@ -272,7 +298,7 @@ static void killed_writer(uint64_t tail)
     pid_t pid = fork();
     if (pid == 0) {
         close(ready[0]);
-        write_on(tail, ready[1]);
+        write_on(k, ready[1]);
     }
     close(ready[1]);
     if (pid < 0 || read(ready[0], &byte, 1) != 1)
@@ -284,12 +310,13 @@ static void killed_writer(uint64_t tail)
     close(ready[0]);
 }
 
-/* ---- the reader that is measured ---- */
+/* ---- who is measured ---- */
 
-enum { HOME, WORKSPACE_OPEN, OPEN, SEMANTIC, KEYWORD, HYBRID, RSS, RSS_ANON, N_FIGURES };
-static const char *const figure_names[N_FIGURES] = {"home and model, ms", "workspace, ms",       "OPEN, ms",
-                                                    "first search, ms",   "keyword search, ms",  "hybrid search, ms",
-                                                    "resident, MB",       "of it anonymous, MB"};
+enum { HOME, WORKSPACE_OPEN, OPEN, SEMANTIC, KEYWORD, HYBRID, RSS, RSS_ANON, WRITER_OPEN, WRITER_BEGIN, N_FIGURES };
+static const char *const figure_names[N_FIGURES] = {"home and model, ms",  "workspace, ms",        "OPEN, ms",
+                                                    "first search, ms",    "keyword search, ms",   "hybrid search, ms",
+                                                    "resident, MB",        "of it anonymous, MB",  "WRITER'S OPEN, ms",
+                                                    "its first begin, ms"};
 struct figures {
     double v[N_FIGURES];
     uint64_t documents, tail;
@@ -353,7 +380,25 @@ static void read_it(int out)
     _exit(0);
 }
 
-static struct figures measured_reader(void)
+static void write_it(int out)
+{
+    struct br_store *s;
+    struct figures f = {0};
+    double t0 = now();
+    MUST(br_store_open(&br_io_posix, dir, BR_STORE_WRITE, &s, err));
+    double t1 = now();
+    MUST(br_store_begin(s, err));
+    f.v[WRITER_OPEN] = (t1 - t0) * 1e3;
+    f.v[WRITER_BEGIN] = (now() - t1) * 1e3;
+    br_store_rollback(s);
+    br_store_close(s);
+    if (write(out, &f, sizeof f) != sizeof f)
+        die("the pipe is broken", NULL);
+    _exit(0);
+}
+
+/* What a process of its own tells. */
+static struct figures measured(void (*process)(int out))
 {
     int out[2], status;
     struct figures f = {0};
@@ -362,12 +407,29 @@ static struct figures measured_reader(void)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        read_it(out[1]);
+        process(out[1]);
     close(out[1]);
     if (pid < 0 || read(out[0], &f, sizeof f) != sizeof f || waitpid(pid, &status, 0) != pid)
-        die("the reader failed", NULL);
+        die("what is measured failed", NULL);
     close(out[0]);
     return f;
+}
+
+/* Nothing of the workspace stays in the page cache. Before metadata.db is open here: closing it drops SQLite's locks. */
+static void cool(void)
+{
+    char path[4300];
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || (e->d_name[0] != '.' && (fdatasync(fd) != 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)))
+            die("cannot drop the page cache", NULL);
+        close(fd);
+    }
+    if (!d)
+        die("cannot list the workspace", NULL);
+    closedir(d);
 }
 
 static int ascending(const void *a, const void *b)
@@ -376,31 +438,36 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void rounds(const char *name, uint64_t tail, size_t n, double target)
+static void rounds(struct kind k, size_t n)
 {
     double all[N_FIGURES][100];
-    struct figures f;
+    struct figures f, w;
     for (size_t i = 0; i < n; i++) {
-        killed_writer(tail);
-        f = measured_reader();
+        killed_writer(&k);
+        if (k.cold)
+            cool();
+        f = measured(read_it);
+        if (k.cold)
+            cool();
+        w = measured(write_it);
         for (int j = 0; j < N_FIGURES; j++)
-            all[j][i] = f.v[j];
+            all[j][i] = j < WRITER_OPEN ? f.v[j] : w.v[j];
     }
-    printf("\n%s: %llu documents, %llu of them in the tail; median and maximum of %zu\n", name, (unsigned long long)f.documents,
+    printf("\n%s: %llu documents, %llu of them in the tail; median and maximum of %zu\n", k.name, (unsigned long long)f.documents,
            (unsigned long long)f.tail, n);
     for (int j = 0; j < N_FIGURES; j++) {
         qsort(all[j], n, sizeof(double), ascending);
         printf("  %-22s %9.1f %9.1f", figure_names[j], all[j][n / 2], all[j][n - 1]);
-        if (j == OPEN)
-            printf("   target %.0f: %s", target, all[j][n - 1] <= target ? "met" : "MISSED");
+        if (j == OPEN || j == WRITER_OPEN)
+            printf("   target %.0f: %s", k.target, all[j][n - 1] <= k.target ? "met" : "MISSED");
         putchar('\n');
     }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 4)
-        die("usage: bench_open_workspace DIR [DOCUMENTS [ROUNDS]]", NULL);
+    if (argc < 2 || argc > 5)
+        die("usage: bench_open_workspace DIR [DOCUMENTS [ROUNDS [KIND]]]", NULL);
     uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
     size_t n_rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
     if (n_rounds < 1 || n_rounds > 100 || snprintf(home, sizeof home, "%s/home", argv[1]) >= (int)sizeof home)
@@ -408,8 +475,15 @@ int main(int argc, char **argv)
     snprintf(dir, sizeof dir, "%s/workspaces/" WORKSPACE, home);
     setvbuf(stdout, NULL, _IOLBF, 0);
     make(n);
-    rounds("current", 0, n_rounds, 100);
-    rounds("tail", br_graph_tail_max(n), n_rounds, 2000);
-    make(n);
+    const struct kind kinds[] = {{.name = "current", .target = 100},
+                                 {.name = "cold", .cold = true, .target = 100},
+                                 {.name = "batch", .last_batch = VECTORS_CHECKED, .target = 2000},
+                                 {.name = "rows", .last_batch = VECTORS_CHECKED * 3 / 2, .target = 2000},
+                                 {.name = "tail", .tail = br_graph_tail_max(n), .target = 2000}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (argc < 5 || strcmp(argv[4], kinds[i].name) == 0)
+            rounds(kinds[i], n_rounds);
+    if (argc < 5)
+        make(n);
     return 0;
 }

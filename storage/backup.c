@@ -13,6 +13,8 @@
  * generation, are append-only below the tails and stay readable when compaction unlinks them. So the writer is never
  * waited for and never waits; its write-ahead log cannot be restarted meanwhile and grows. What may still happen is that erasure zeroes
  * records which the snapshot calls live: every record is checked first, the bytes are hashed twice, and on any disagreement all starts over.
+ * The transaction lasts until the file has its name. An erasure is complete only when nobody reads an older snapshot (store_erase.c): so it either
+ * came before all that is in the file, or fails and says why, or finds the file finished and counts it. None slips through between.
  *
  * Until it is proven the file is called path.<16 hex digits>.tmp, and locked. One that nobody has locked was stopped, or came back after a
  * power cut: it may hold what was forgotten since. In a home's backups, br_backup_sweep removes it. No finished backup may have such a name. */
@@ -314,8 +316,8 @@ static enum br_rc attempt(struct backup *b, const char *dir, const char *path, c
     *again = moved;
     if (moved)
         BR_TRY(br_fail(err, BR_E_BUSY, "the workspace %s is being compacted: try again later", dir));
-    drop_snapshot(b); /* what follows is about the file alone */
     BR_TRY(read_back(b, tmp, err));
+    return BR_OK; /* the snapshot stays */
 err:
     drop_snapshot(b);
     return rc;
@@ -410,6 +412,7 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
     }
     if (rc == BR_OK)
         rc = publish(io, tmp, path, &local);
+    drop_snapshot(&b);
     if (rc != BR_OK && b.made)
         io->unlink(io->ctx, tmp);
     close_file(&b);

@@ -31,6 +31,7 @@
 #define FLOAT32 1u
 #define STEP_MIN (4u << 20)
 #define STEP_MAX (16u << 20)
+#define ROOM_MIN (64 << 20)
 #define AHEAD_MAX (8u << 20)
 #define AHEAD_BATCH_MAX (1u << 20) /* larger batches gain less than the zeros cost */
 
@@ -189,14 +190,21 @@ static int allocate_to(struct br_log *log, uint64_t end)
     return r;
 }
 
-/* Growing in steps keeps the file in few extents and makes a full disk show here, before anything was written. */
+bool br_log_has_room(const struct br_io *io, const char *path)
+{
+    int64_t room = io->space ? io->space(io->ctx, path) : -1;
+    return room < 0 || room >= ROOM_MIN;
+}
+
+/* Growing in steps keeps the file in few extents and makes a full disk show here, before anything was written. The last room is left to what
+ * needs it: the other log, or the write-ahead log. */
 enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err)
 {
     if (end <= log->size)
         return BR_OK;
     uint64_t step = BR_MIN(BR_MAX(log->size / 4, (uint64_t)STEP_MIN), (uint64_t)STEP_MAX);
     uint64_t least = (end + BR_LOG_PAGE - 1) / BR_LOG_PAGE * BR_LOG_PAGE;
-    uint64_t want = BR_MAX(least, log->size + step);
+    uint64_t want = br_log_has_room(log->io, log->path) ? BR_MAX(least, log->size + step) : least;
     log->dirty = true;
     int r = allocate_to(log, want);
     if ((r == -ENOSPC || r == -EDQUOT || r == -EFBIG) && want > least) {
@@ -228,21 +236,26 @@ enum br_rc br_log_write_out(struct br_log *log, struct br_err *err)
 }
 
 /* File systems mark reserved space as unwritten; to clear the mark a sync has to wait for their journal, and two that do so wait for each
- * other. */
+ * other. Zeros that find no room (a file system that copies on write has reserved none) are missed by nobody; any other failure is one of the
+ * file that the batch is in, and may not be told again. */
 enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err)
 {
     static const char zeros[65536];
     uint64_t ahead = BR_MIN(log->batches_bytes, (uint64_t)AHEAD_MAX) / BR_LOG_PAGE * BR_LOG_PAGE;
     uint64_t from = (end + BR_LOG_PAGE - 1) / BR_LOG_PAGE * BR_LOG_PAGE, to = BR_MIN(from + ahead, log->size);
-    enum br_rc rc = BR_OK;
     log->batches_bytes += end - start;
     if (end <= log->zeroed || end - start > AHEAD_BATCH_MAX)
         return BR_OK;
-    for (uint64_t at = from; at < to; at += sizeof(zeros))
-        BR_TRY(br_log_write(log, zeros, (size_t)BR_MIN(to - at, (uint64_t)sizeof(zeros)), at, err));
+    log->dirty = true;
+    for (uint64_t at = from; at < to; at += sizeof(zeros)) {
+        int r = br_io_pwrite_full(log->io, log->fd, zeros, (size_t)BR_MIN(to - at, (uint64_t)sizeof(zeros)), (int64_t)at);
+        if (r == -ENOSPC || r == -EDQUOT)
+            to = at;
+        else if (r < 0)
+            return br_fail_errno(err, -r, "cannot write %s", log->path);
+    }
     log->zeroed = BR_MAX(end, to);
-err:
-    return rc;
+    return BR_OK;
 }
 
 enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err)

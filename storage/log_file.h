@@ -43,6 +43,8 @@ BR_MUST_USE enum br_rc br_log_stamp(const struct br_io *io, const char *path, co
 BR_MUST_USE enum br_rc br_log_open(struct br_log *log, const struct br_io *io, const char *path, bool writable,
                                    const struct br_log_identity *id, struct br_err *err);
 void br_log_close(struct br_log *log);
+/* Has the disk that this is on so much room that more may be taken than is needed? Not known: yes. */
+bool br_log_has_room(const struct br_io *io, const char *path);
 /* Reserves space so that the file reaches at least `end`. */
 BR_MUST_USE enum br_rc br_log_reserve(struct br_log *log, uint64_t end, struct br_err *err);
 BR_MUST_USE enum br_rc br_log_write(struct br_log *log, const void *bytes, size_t n, uint64_t offset,
@@ -50,7 +52,8 @@ BR_MUST_USE enum br_rc br_log_write(struct br_log *log, const void *bytes, size_
 /* Lets the disk begin with what was written; nothing is durable by that. */
 BR_MUST_USE enum br_rc br_log_write_out(struct br_log *log, struct br_err *err);
 /* [start, end) is a batch just written. Now and then writes zeros behind it, into space that is reserved: as much as this handle wrote
- * before, and up to 8 MiB at a time. The batches that come to lie there need no metadata of the file system to change when they are synced. */
+ * before, and up to 8 MiB at a time. The batches that come to lie there need no metadata of the file system to change when they are synced. No
+ * room for them is no failure. */
 BR_MUST_USE enum br_rc br_log_zero_ahead(struct br_log *log, uint64_t start, uint64_t end, struct br_err *err);
 /* Nothing to do when nothing was written. A failure is final: the caller poisons its handle. */
 BR_MUST_USE enum br_rc br_log_sync(struct br_log *log, const char *what, struct br_err *err);

@@ -229,11 +229,8 @@ static enum br_rc open_db_write(struct br_store *s, const char *path, enum br_sq
         return BR_OK;
     BR_TRY(br_sql_exec(s->db, "PRAGMA journal_mode=WAL", path, err));
     BR_TRY(br_store_watch_wal(s, path, err));
-    if (*has && mode == BR_SQL_WRITE && s->schema_version < BR_STORE_USER_VERSION) {
-        BR_TRY(br_store_fence(s, err));
-        BR_TRY(br_store_migrate(s->db, path, err));
-    }
-    s->schema_version = BR_STORE_USER_VERSION;
+    if (!*has)
+        s->schema_version = BR_STORE_USER_VERSION; /* of what is made in a moment */
 err:
     return rc;
 }
@@ -414,7 +411,9 @@ enum br_rc br_store_open(const struct br_io *io, const char *dir, enum br_store_
     if (rc == BR_OK)
         rc = check_tails(s, &info, err);
     if (rc == BR_OK && mode == BR_STORE_WRITE)
-        rc = br_store_check_last_batch(s, &info, err);
+        rc = br_store_check_last_batch(s, &info, err); /* first of all: what fails it stays as it is */
+    if (rc == BR_OK && mode == BR_STORE_WRITE)
+        rc = br_store_bring_up_to_date(s, err);
     if (rc == BR_OK)
         *out = s;
     else

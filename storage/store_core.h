@@ -47,7 +47,7 @@ struct br_store {
     uint8_t uuid[16];
     uint32_t dim;
     uint64_t generation;
-    int schema_version; /* of metadata.db: in a reader it may be older than BR_STORE_USER_VERSION */
+    int schema_version; /* of metadata.db: in a reader, and in a writer that is being opened, it may be older than BR_STORE_USER_VERSION */
     bool logs_open;
     bool poisoned; /* a sync failed or a commit's outcome is unknown */
     bool fenced;   /* see commit.c */
@@ -73,7 +73,7 @@ int br_store_logs_have_content(const struct br_io *io, const char *dir);
 /* The row of table store as it is now, or in the snapshot. next_content_id may be NULL. */
 BR_MUST_USE enum br_rc br_store_state(struct br_store *s, struct br_store_info *info, uint64_t *next_content_id,
                                       struct br_err *err);
-/* Lock and metadata.db only; a handle without logs. */
+/* Lock and metadata.db only; a handle without logs, whose schema may be an older one also in a writer: br_store_bring_up_to_date. */
 BR_MUST_USE enum br_rc br_store_open_db(const struct br_io *io, const char *dir, enum br_store_mode mode, struct br_store **out,
                                         struct br_store_info *info, struct br_err *err);
 /* Both logs of a generation, in place of those that are open. Nothing changes on failure. */
@@ -102,6 +102,8 @@ void br_store_wal_ahead(struct br_store *s);
 BR_MUST_USE enum br_rc br_store_version_check(int64_t version, bool writable, const char *path, struct br_err *err);
 /* Brings a writable metadata.db up to date, in one transaction; nothing to do is BR_OK. */
 BR_MUST_USE enum br_rc br_store_migrate(sqlite3 *db, const char *path, struct br_err *err);
+/* The same for a writer's handle, before its first transaction, once what it holds has been looked at. */
+BR_MUST_USE enum br_rc br_store_bring_up_to_date(struct br_store *s, struct br_err *err);
 /* Are these exactly the tables of a fresh store? BR_E_CORRUPT. */
 BR_MUST_USE enum br_rc br_store_schema_check(sqlite3 *db, const char *path, struct br_err *err);
 /* A content row's columns first.. : offset, length, hash. */

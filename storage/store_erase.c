@@ -99,7 +99,7 @@ enum br_rc br_store_quiesce(struct br_store *s, struct br_err *err)
     if ((r & 0xff) == SQLITE_BUSY || (r & 0xff) == SQLITE_LOCKED)
         return br_fail(
             err, BR_E_BUSY,
-            "erasing from %s is not complete: another process is reading it; close it and run the command again",
+            "erasing from %s is not complete: another process is reading it or backing it up; close it and run the command again",
             s->dir);
     return r == SQLITE_OK ? BR_OK : br_sql_fail(s->db, err, s->dir, "cannot empty the write-ahead log of");
 }

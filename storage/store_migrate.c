@@ -2,8 +2,10 @@
  *
  * PRAGMA user_version is the schema's version. Step N leads from version N to N + 1, is written when the schema changes and never
  * touched again: it holds its own copy of every statement. All steps that are due run in one transaction, which also moves
- * user_version, after the fence of commit.c: an interruption leaves the version that was there. Only a writer migrates. A reader takes an older version as it is,
- * where READABLE says that today's statements still work on it: a table that came later is then absent (br_store.schema_version).
+ * user_version, after the fence of commit.c: an interruption leaves the version that was there. Only a writer migrates, and only what passed the
+ * checks of opening, among them that of the last batch against the journal: damage is found, and a backup put back, in the version that was there.
+ * A reader takes an older version as it is, where READABLE says that today's statements still work on it, those of that check included: a table
+ * that came later is then absent (br_store.schema_version).
  *
  * A metadata.db is valid when its version is known, and its tables after migration are exactly those of a fresh one
  * (br_store_schema_check; asked of files that come from outside). */
@@ -98,6 +100,20 @@ err:
     if (!sqlite3_get_autocommit(db))
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL); /* fails only when SQLite did it already */
     return br_fail(err, rc, "cannot bring %s up to date", path);
+}
+
+enum br_rc br_store_bring_up_to_date(struct br_store *s, struct br_err *err)
+{
+    char path[BR_PATH_MAX];
+    enum br_rc rc;
+    if (s->schema_version == BR_STORE_USER_VERSION)
+        return BR_OK;
+    BR_TRY(br_path(path, s->dir, "metadata.db", err));
+    BR_TRY(br_store_fence(s, err));
+    BR_TRY(br_store_migrate(s->db, path, err));
+    s->schema_version = BR_STORE_USER_VERSION;
+err:
+    return rc;
 }
 
 /* --- Is the schema what it should be? --- */

@@ -99,6 +99,7 @@ enum br_rc br_store_open_repair(const struct br_io *io, const char *dir, struct 
     BR_TRY(mend_log(s, BR_LOG_VECTORS, info.generation, BR_LOG_HEADER + info.vector_tail * info.dim * 4,
                     &mended->vectors, err));
     BR_TRY(br_store_open_logs(s, info.generation, err));
+    BR_TRY(br_store_bring_up_to_date(s, err));
     *out = s;
     return BR_OK;
 err:

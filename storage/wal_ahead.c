@@ -4,7 +4,8 @@
  * writer commits small batches, zeros are appended to metadata.db-wal, and SQLite's frames come to lie on them. Zeros are no frame: a frame
  * has a page number, which is not 0. They are appended behind the end of the file, where nothing is that anybody could have acknowledged
  * or read; so it does not matter what becomes of them, and failures are ignored. Once SQLite starts the log over from its beginning there is
- * nothing to grow any more. The fence (commit.c) cuts off what a killed writer leaves of them.
+ * nothing to grow any more. The fence (commit.c) cuts off what a killed writer leaves of them. Where little room is left it is for the batches
+ * to come: zeros would take what the logs need.
  *
  * SQLite tells the number of frames in a hook that also decides on checkpoints: here after WAL_FRAMES of them rather than 1,000, because the
  * pages of an import are written over again and again, and every checkpoint waits for two more syncs. Not more, because whoever opens the
@@ -55,8 +56,11 @@ static void append_zeros(struct br_store *s, int fd, uint64_t n)
         return; /* it was longer than we knew */
     for (uint64_t done = 0, some; done < n; done += some, w->grown += some) {
         some = BR_MIN(n - done, (uint64_t)sizeof(zeros));
-        if (br_io_pwrite_full(s->io, fd, zeros, (size_t)some, (int64_t)w->grown) < 0)
+        if (br_io_pwrite_full(s->io, fd, zeros, (size_t)some, (int64_t)w->grown) < 0) {
+            s->io->truncate(s->io->ctx, fd, size); /* gives back what it took of the last room; where it fails, zeros are what is there */
+            w->grown = (uint64_t)size;
             return;
+        }
     }
 }
 
@@ -66,7 +70,7 @@ void br_store_wal_ahead(struct br_store *s)
     struct br_wal *w = &s->wal;
     if (w->last == 0 || w->last > SMALL || w->end + 2 * w->last <= w->grown)
         return;
-    if (br_path(path, s->dir, "metadata.db-wal", NULL) != BR_OK)
+    if (!br_log_has_room(s->io, s->dir) || br_path(path, s->dir, "metadata.db-wal", NULL) != BR_OK)
         return;
     int fd = s->io->open(s->io->ctx, path, O_RDWR, 0); /* SQLite's locks are on metadata.db: this file may be opened and closed */
     if (fd < 0)

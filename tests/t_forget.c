@@ -2,6 +2,7 @@
  * earlier edits; and no archive brings it back. */
 #include "upkeep.h"
 
+#include "engine_int.h"
 #include "quant_int.h"
 #include "store.h"
 #include "store_upkeep.h"
@@ -320,6 +321,57 @@ static void a_reader_of_an_older_view_is_waited_for(void **state)
     up_end(&f);
 }
 
+/* A backup that all is in, a moment before it gets its name. */
+static const struct fixture *backed_up;
+static int forget_meanwhile;
+static struct br_error meanwhile;
+
+static int rename_after_a_forget(void *ctx, const char *from, const char *to)
+{
+    if (strstr(to, "/backups/")) {
+        struct br_forget_report r = {0};
+        char id[64];
+        snprintf(id, sizeof id, "general:%s", up_ts(0));
+        forget_meanwhile = forget(backed_up, &(struct br_forget_options){.message = id}, &r, &meanwhile);
+    }
+    return br_io_posix.rename(ctx, from, to);
+}
+
+/* The text is in a file that is no backup yet: forget does not say that it is gone, nor that no backup has it. */
+static void a_backup_under_way_is_waited_for(void **state)
+{
+    struct fixture f;
+    struct br_error err = {0};
+    struct br_backup_report b;
+    struct br_forget_report r = {0};
+    char path[500], id[64];
+    (void)state;
+    up_begin(&f);
+    const char *text = up_words(1);
+    up_message(&f, 0, 0, "U0ADALOVE", text, -1);
+    up_message(&f, 0, 1, "U0BABBAGE", up_words(2), -1);
+    up_import(&f);
+    snprintf(path, sizeof path, "%s/backups", f.home);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/backups/%s-20240101T000000Z.tar.zst", f.home, strrchr(f.ws_dir, '/') + 1);
+    struct br_io io = br_io_posix;
+    struct br_home other = *f.h;
+    io.rename = rename_after_a_forget;
+    other.io = &io;
+    backed_up = &f;
+    forget_meanwhile = -1;
+    if (br_backup(&other, NULL, path, NULL, &b, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(forget_meanwhile, BR_STATUS_IO);
+    assert_non_null(strstr(meanwhile.message, "backing it up"));
+    snprintf(id, sizeof id, "general:%s", up_ts(0));
+    if (forget(&f, &(struct br_forget_options){.message = id}, &r, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(r.backups, 1);
+    up_gone(&f, text);
+    up_end(&f);
+}
+
 /* Killed anywhere, the next run finishes. */
 static void a_killed_forget_is_finished_by_the_next(void **state)
 {
@@ -478,6 +530,7 @@ int main(void)
         cmocka_unit_test(channels_and_dates_go_in_many_batches),
         cmocka_unit_test(an_archive_of_which_all_is_forgotten_is_whole),
         cmocka_unit_test(a_reader_of_an_older_view_is_waited_for),
+        cmocka_unit_test(a_backup_under_way_is_waited_for),
         cmocka_unit_test(a_killed_forget_is_finished_by_the_next),
         cmocka_unit_test(what_stopped_processes_left_goes_too),
         cmocka_unit_test(it_asks_for_exactly_one_thing_and_one_that_exists),

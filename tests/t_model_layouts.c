@@ -4,6 +4,7 @@
 #include "e2e.h"
 
 #include "embed/embed.h"
+#include "json_starved.h"
 
 static char dir[256];
 static unsigned made;
@@ -404,6 +405,46 @@ static void tokens_may_come_from_tokenizer_json(void **state)
     bert_free(&b);
 }
 
+/* A model is read whole, or memory is said to be short: no setting, token or place of a tensor loses characters. */
+static void what_finds_no_memory_is_told(void **state)
+{
+    (void)state;
+    struct bert b = bert_new(SHAPES[0]);
+    const char *path = new_dir();
+    char file[400];
+    bert_write_folder(&b.shape, path);
+    bert_write_safetensors(&b, path);
+    json_t *vocab = json_object();
+    for (size_t i = 0; i < BERT_VOCAB; i++)
+        json_object_set_new(vocab, bert_words[i], json_integer((json_int_t)i));
+    json_t *t = json_pack("{s{ss so}}", "model", "type", "WordPiece", "vocab", vocab);
+    snprintf(file, sizeof file, "%s/tokenizer.json", path);
+    assert_int_equal(json_dump_file(t, file, 0), 0);
+    json_decref(t);
+    snprintf(file, sizeof file, "%s/vocab.txt", path);
+    assert_int_equal(unlink(file), 0);
+    bert_store_text(path, "sentence_bert_config.json", "{\"max_seq_length\": 24}");
+    bert_store_text(path, "config_sentence_transformers.json", "{\"prompts\": {\"query\": \"what is asked about the lake: \"}}");
+    struct br_model *whole = open_model(path);
+    bool met = true;
+    unsigned at = 1;
+    for (; met; at++) {
+        struct br_model *m = NULL;
+        struct br_err err = {0};
+        json_starve(at, at % 2);
+        enum br_rc rc = br_model_open(path, &m, &err);
+        met = json_starved();
+        if (rc != BR_OK && !(met && rc == BR_E_NOMEM))
+            fail_msg("allocation %u: %s", at, err.msg);
+        if (rc == BR_OK)
+            assert_string_equal(br_model_info(m)->id, br_model_info(whole)->id);
+        br_model_close(m);
+    }
+    assert_true(at > BERT_VOCAB);
+    br_model_close(whole);
+    bert_free(&b);
+}
+
 static void what_is_no_bert_is_refused_by_name(void **state)
 {
     (void)state;
@@ -460,6 +501,7 @@ static void what_is_no_bert_is_refused_by_name(void **state)
 
 int main(void)
 {
+    json_starve_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layout_gives_its_vectors),
         cmocka_unit_test(settings_come_from_the_folder_or_the_user),
@@ -470,6 +512,7 @@ int main(void)
         cmocka_unit_test(damaged_graphs_do_no_harm),
         cmocka_unit_test(chromas_file_gives_what_its_safetensors_give),
         cmocka_unit_test(tokens_may_come_from_tokenizer_json),
+        cmocka_unit_test(what_finds_no_memory_is_told),
         cmocka_unit_test(what_is_no_bert_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

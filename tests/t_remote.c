@@ -3,6 +3,7 @@
 #include "upkeep.h"
 
 #include "embed/embed.h"
+#include "json_starved.h"
 
 #include <arpa/inet.h>
 #include <math.h>
@@ -270,6 +271,31 @@ static void both_kinds_give_unit_vectors_in_order(void **state)
     }
 }
 
+/* Where memory ends neither a digit of an answer nor a letter of a text is left out. */
+static void what_finds_no_memory_is_told(void **state)
+{
+    (void)state;
+    for (int ollama = 0; ollama < 2; ollama++) {
+        bool met = true;
+        unsigned at = 1;
+        BEHAVE(ollama, WELL);
+        struct br_model *m = open_remote(ollama, (struct br_remote_config){.dim = DIM});
+        for (; met; at++) {
+            float out[4 * DIM];
+            struct br_err err;
+            json_starve(at, ollama);
+            enum br_rc rc = embed(m, texts, 4, out, &err);
+            met = json_starved();
+            if (rc != BR_OK && !(met && rc == BR_E_NOMEM))
+                fail_msg("allocation %u: %s", at, err.msg);
+            if (rc == BR_OK)
+                assert_right(out, texts, 4);
+        }
+        assert_true(at > 4 * DIM);
+        br_model_close(m);
+    }
+}
+
 static void what_passes_is_tried_again(void **state)
 {
     (void)state;
@@ -509,8 +535,10 @@ static void a_workspace_goes_to_an_endpoint_only_when_it_may(void **state)
 
 int main(void)
 {
+    json_starve_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_kinds_give_unit_vectors_in_order),
+        cmocka_unit_test(what_finds_no_memory_is_told),
         cmocka_unit_test(what_passes_is_tried_again),
         cmocka_unit_test(what_stays_is_final_and_so_is_a_lie),
         cmocka_unit_test(a_stop_is_not_waited_for),

@@ -2,11 +2,13 @@
 #include "t_slack.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "store_core.h"
+#include "store_upkeep.h"
 
 static char scratch[64];
 
@@ -170,6 +172,40 @@ static void a_newer_version_is_refused(void **state)
     assert_int_equal(raw_int(dir, "PRAGMA user_version"), BR_STORE_USER_VERSION + 1);
 }
 
+static void flip(const char *dir, const char *name, off_t offset)
+{
+    char path[256], byte;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && pread(fd, &byte, 1, offset) == 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+    close(fd);
+}
+
+/* The last batch is not what the journal says: the writer looks before it changes anything. Repair does both. */
+static void damage_is_found_in_the_old_version(void **state)
+{
+    char dir[128], name[64];
+    struct br_store *s;
+    struct br_store_mended mended;
+    (void)state;
+    for (int version = 1; version < BR_STORE_USER_VERSION && fixture(version, dir); version++)
+        for (int log = 0; log < 2; log++) {
+            assert_true(fixture(version, dir));
+            int64_t last = raw_int(dir, log ? "SELECT content_offset FROM journal WHERE content_bytes > 0 ORDER BY seq DESC LIMIT 1"
+                                            : "SELECT 4096 + 32 * first_slot FROM journal WHERE n_slots > 0 ORDER BY seq DESC LIMIT 1");
+            snprintf(name, sizeof(name), "%s.%d", log ? "content" : "vectors", (int)raw_int(dir, "SELECT generation FROM store"));
+            flip(dir, name, last + 9);
+            open_fails(dir, BR_STORE_WRITE, BR_E_CORRUPT);
+            assert_int_equal(raw_int(dir, "PRAGMA user_version"), version);
+            OK(br_store_open_repair(&br_io_posix, dir, &s, &mended, err));
+            assert_int_equal(s->schema_version, BR_STORE_USER_VERSION);
+            br_store_close(s);
+            assert_int_equal(raw_int(dir, "PRAGMA user_version"), BR_STORE_USER_VERSION);
+        }
+}
+
 /* What a step makes is there already, in another form: it fails half-way. */
 static void a_failure_leaves_the_old_version(void **state)
 {
@@ -232,6 +268,7 @@ int main(void)
         cmocka_unit_test(every_released_version_becomes_todays),
         cmocka_unit_test(a_reader_takes_the_old_version_as_it_is),
         cmocka_unit_test(a_newer_version_is_refused),
+        cmocka_unit_test(damage_is_found_in_the_old_version),
         cmocka_unit_test(a_failure_leaves_the_old_version),
         cmocka_unit_test(a_kill_leaves_the_old_version),
     };

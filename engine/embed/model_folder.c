@@ -11,6 +11,7 @@
 #include "embed/model_folder.h"
 
 #include "embed/file_map.h"
+#include "json_load.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -44,8 +45,11 @@ static enum br_rc load(const struct reading *r, const char *name, json_t **out)
     enum br_rc rc = br_file_read(path, JSON_BYTES_MAX, &text, &n, r->err);
     if (rc != BR_OK)
         return rc;
-    *out = json_loadb(text, n, 0, NULL);
+    bool no_memory;
+    *out = br_json_load(text, n, 0, &no_memory);
     free(text);
+    if (no_memory)
+        return br_fail_nomem(r->err);
     return *out ? BR_OK : br_fail(r->err, BR_E_DATA, "%s is no JSON", path);
 }
 

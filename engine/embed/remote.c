@@ -16,6 +16,7 @@
 #include "embed/remote.h"
 
 #include "base/buf.h"
+#include "json_load.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -412,12 +413,14 @@ static json_t *input_of(const struct br_remote *r, const char *prefix, const cha
     n += before;
     if (!n)
         whole[n++] = ' '; /* no text may be empty */
-    json_t *s = json_stringn(whole, n);
-    for (size_t i = 0; !s && i < n; i++)
-        if ((unsigned char)whole[i] >= 0x80)
-            whole[i] = '?';
-    if (!s)
-        s = json_stringn(whole, n); /* it was no UTF-8 */
+    bool no_memory;
+    json_t *s = br_json_string(whole, n, &no_memory);
+    if (!s && !no_memory) { /* it was no UTF-8 */
+        for (size_t i = 0; i < n; i++)
+            if ((unsigned char)whole[i] >= 0x80)
+                whole[i] = '?';
+        s = br_json_string(whole, n, &no_memory);
+    }
     free(whole);
     return s;
 }
@@ -491,7 +494,10 @@ static enum br_rc ask(struct br_remote_session *s, const char *prefix, const cha
     free(body);
     if (rc != BR_OK)
         return rc;
-    *answer = json_loadb(s->answer.data, s->answer.len, 0, NULL);
+    bool no_memory;
+    *answer = br_json_load(s->answer.data, s->answer.len, 0, &no_memory);
+    if (no_memory)
+        return br_fail_nomem(err);
     return *answer ? list_vectors(s->r, *answer, n, vectors, err) : lies(s->r, "it is no JSON", err);
 }
 

@@ -1,6 +1,8 @@
 /* safetensors.c - a reader of the safetensors format that trusts nothing in the file. */
 #include "embed/safetensors.h"
 
+#include "json_load.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +70,10 @@ enum br_rc br_safetensors_open(struct br_safetensors *f, const char *path, struc
     if (n > HEADER_BYTES_MAX || n > f->map.bytes - 8)
         return br_fail(err, BR_E_DATA, "%s is no safetensors file: its header would be %llu bytes", path, (unsigned long long)n);
     f->data_offset = 8 + (size_t)n;
-    f->header = json_loadb((const char *)p + 8, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+    bool no_memory;
+    f->header = br_json_load((const char *)p + 8, (size_t)n, JSON_REJECT_DUPLICATES, &no_memory);
+    if (no_memory)
+        return br_fail_nomem(err);
     if (!json_is_object(f->header))
         return br_fail(err, BR_E_DATA, "%s is no safetensors file: its header is no JSON object", path);
     return check_ranges(f, err);
