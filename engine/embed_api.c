@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP_TEXTS 16 /* texts a thread takes at a time; an endpoint is asked for as many as it takes */
+#define GROUP_TEXTS BR_REMOTE_TEXTS
+#define GROUP_TOKENS 192    /* about; a group is as a rule a batch of the forward pass */
+#define GROUP_TOKENS_MIN 48 /* with fewer a batch does not pay for fetching all weights */
 #define THREADS_MAX 64
 
 int br_model_describe(struct br_home *h, struct br_model_description *out, struct br_error *error)
@@ -36,25 +38,56 @@ int br_model_describe(struct br_home *h, struct br_model_description *out, struc
 
 /* ---- Many texts on many threads ---- */
 
+/* Texts are handed out in groups, longest first: what a group needs to be a full batch, and towards the end less, so that all threads are done at
+ * about the same time. An endpoint is asked for as many as it takes. */
 struct many {
     const struct br_model *model;
     const char *const *texts;
     const size_t *lens;
-    size_t n, group; /* group: texts a thread takes at a time */
+    size_t *order; /* of the texts */
+    size_t n, threads, dim;
+    bool remote;
     float *out;
     pthread_mutex_t lock; /* guards what follows */
-    size_t next;          /* first text nobody has taken */
+    size_t next;          /* first text nobody has taken, of order */
+    size_t left;          /* tokens of those nobody has taken, about */
     struct br_err err;    /* the first error; no more is taken after it */
 };
 
-static bool take_group(struct many *m, size_t *from, size_t *count)
+struct group {
+    size_t n, which[GROUP_TEXTS], lens[GROUP_TEXTS];
+    const char *texts[GROUP_TEXTS];
+    float *vectors;
+};
+
+/* Texts of chat have about four bytes a token. */
+static size_t about_tokens(size_t len)
 {
+    return BR_MIN(len / 4 + 2, (size_t)BR_DEFAULT_MAX_SEQ);
+}
+
+static int longer_first(const void *a, const void *b, void *lens)
+{
+    const size_t *len = lens, x = *(const size_t *)a, y = *(const size_t *)b;
+    return len[x] != len[y] ? (len[x] < len[y]) - (len[x] > len[y]) : (x > y) - (x < y);
+}
+
+static bool take_group(struct many *m, struct group *g)
+{
+    size_t tokens = 0;
+    g->n = 0;
     pthread_mutex_lock(&m->lock);
-    *from = m->next;
-    *count = m->err.rc == BR_OK ? BR_MIN(m->group, m->n - m->next) : 0;
-    m->next += *count;
+    size_t share = m->remote ? SIZE_MAX : BR_MIN(BR_MAX(m->left / (2 * m->threads), (size_t)GROUP_TOKENS_MIN), (size_t)GROUP_TOKENS);
+    while (m->err.rc == BR_OK && m->next < m->n && g->n < GROUP_TEXTS && tokens < share) {
+        size_t i = m->order[m->next++];
+        g->which[g->n] = i;
+        g->texts[g->n] = m->texts[i];
+        g->lens[g->n++] = m->lens[i];
+        tokens += about_tokens(m->lens[i]);
+    }
+    m->left -= tokens;
     pthread_mutex_unlock(&m->lock);
-    return *count > 0;
+    return g->n > 0;
 }
 
 static void *embed_groups(void *arg)
@@ -62,11 +95,15 @@ static void *embed_groups(void *arg)
     struct many *m = arg;
     struct br_embedder *e = NULL;
     struct br_err err = {0};
-    size_t from, count, dim = br_model_info(m->model)->dim;
-    enum br_rc rc = br_embedder_new(m->model, &e, &err);
-    while (rc == BR_OK && take_group(m, &from, &count))
-        rc = br_embed(e, m->texts + from, m->lens + from, count, m->out + from * dim, &err);
+    struct group g = {.vectors = malloc(GROUP_TEXTS * m->dim * sizeof(float))};
+    enum br_rc rc = g.vectors ? br_embedder_new(m->model, &e, &err) : br_fail_nomem(&err);
+    while (rc == BR_OK && take_group(m, &g)) {
+        rc = br_embed(e, g.texts, g.lens, g.n, g.vectors, &err);
+        for (size_t i = 0; i < g.n && rc == BR_OK; i++)
+            memcpy(m->out + g.which[i] * m->dim, g.vectors + i * m->dim, m->dim * sizeof(float));
+    }
     br_embedder_free(e);
+    free(g.vectors);
     pthread_mutex_lock(&m->lock);
     if (rc != BR_OK && m->err.rc == BR_OK)
         m->err = err;
@@ -74,22 +111,40 @@ static void *embed_groups(void *arg)
     return NULL;
 }
 
+static enum br_rc put_in_order(struct many *m, struct br_err *err)
+{
+    m->order = malloc((m->n + 1) * sizeof *m->order);
+    if (!m->order)
+        return br_fail_nomem(err);
+    for (size_t i = 0; i < m->n; i++) {
+        m->order[i] = i;
+        m->left += about_tokens(m->lens[i]);
+    }
+    qsort_r(m->order, m->n, sizeof *m->order, longer_first, (void *)(uintptr_t)m->lens);
+    return BR_OK;
+}
+
 enum br_rc br_embed_many(const struct br_model *model, const char *const *texts, const size_t *lens, size_t n, unsigned threads, float *out,
                          struct br_err *err)
 {
-    struct many m = {.model = model, .texts = texts, .lens = lens, .n = n, .out = out};
-    m.group = br_model_info(model)->precision == BR_PRECISION_REMOTE ? BR_REMOTE_TEXTS : GROUP_TEXTS;
-    size_t groups = (n + m.group - 1) / m.group, started = 0;
-    size_t helpers = BR_MIN(BR_MIN((size_t)threads, (size_t)THREADS_MAX), groups);
+    const struct br_model_info *info = br_model_info(model);
+    struct many m = {.model = model, .texts = texts, .lens = lens, .n = n, .dim = info->dim, .out = out};
+    m.remote = info->precision == BR_PRECISION_REMOTE;
+    enum br_rc rc = put_in_order(&m, err);
+    if (rc != BR_OK)
+        return rc;
+    size_t groups = m.remote ? (n + GROUP_TEXTS - 1) / GROUP_TEXTS : BR_MIN(m.left / GROUP_TOKENS_MIN + 1, n), started = 0;
+    m.threads = BR_MAX(BR_MIN(BR_MIN((size_t)threads, (size_t)THREADS_MAX), groups), (size_t)1);
     pthread_t ids[THREADS_MAX];
     pthread_mutex_init(&m.lock, NULL);
     /* The caller's thread is one of them; if no more can be had, those there are do the work. */
-    while (started + 1 < helpers && pthread_create(&ids[started], NULL, embed_groups, &m) == 0)
+    while (started + 1 < m.threads && pthread_create(&ids[started], NULL, embed_groups, &m) == 0)
         started++;
     embed_groups(&m);
     while (started > 0)
         pthread_join(ids[--started], NULL);
     pthread_mutex_destroy(&m.lock);
+    free(m.order);
     return m.err.rc == BR_OK ? BR_OK : br_fail(err, m.err.rc, "%s", m.err.msg);
 }
 

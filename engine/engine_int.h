@@ -110,8 +110,7 @@ BR_MUST_USE enum br_rc br_backup_workspace(struct br_home *h, const char *id, co
 void br_workspace_id_of_name(const char *name, char id[65]);
 
 /* --- embed_api.c --- */
-/* As br_embed, on up to `threads` threads. Texts are handed out in groups that do not depend on the number of threads, so neither do the
- * bytes of the vectors. */
+/* As br_embed, on up to `threads` threads; the bytes of the vectors do not depend on their number. */
 BR_MUST_USE enum br_rc br_embed_many(const struct br_model *m, const char *const *texts, const size_t *lens, size_t n, unsigned threads,
                                      float *out, struct br_err *err);
 

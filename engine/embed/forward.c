@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_TOKENS 256                         /* a batch gets no further text once it has so many */
+#define BATCH_TOKENS 192                         /* a batch gets no further text once it has so many */
 #define TOKENS_MAX (BATCH_TOKENS + BR_MAX_SEQ)
 #define ROW_BLOCK 64                             /* a multiple of 8; rows that go through a layer's linears together: they stay in the second cache */
 

@@ -9,6 +9,7 @@
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #define ROWS 4
+#define BESIDE 1
 #define F32_PANELS 1
 
 static inline __m256i quad(const int16_t *a)

@@ -9,6 +9,7 @@
 #define TILE_ROWS 8
 #define TILE_PANELS 3
 #define ROWS 8
+#define BESIDE 4
 #define F32_PANELS 3
 
 static inline __attribute__((always_inline)) void tile_of(const size_t rows, const size_t panels, const uint8_t *a, size_t stride, const int8_t *b,

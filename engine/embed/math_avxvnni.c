@@ -9,6 +9,7 @@
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #define ROWS 4
+#define BESIDE 1
 #define F32_PANELS 1
 
 static inline __attribute__((always_inline)) void tile_of(const size_t rows, const uint8_t *a, size_t stride, const int8_t *b, size_t k_len,

@@ -10,6 +10,7 @@
 #define TILE_ROWS 4
 #define TILE_PANELS 1
 #define ROWS 4
+#define BESIDE 1
 #define F32_PANELS 1
 
 /* Four columns: sums of k mod 4 in the four lanes of one register a column. */

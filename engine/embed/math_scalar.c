@@ -7,6 +7,7 @@
 #define TILE_ROWS 4
 #define TILE_PANELS 1
 #define ROWS 4
+#define BESIDE 1
 #define F32_PANELS 1
 #define INLINE static inline
 
