@@ -117,6 +117,32 @@ static void a_lost_file_is_damage(void **state)
     assert_damage_is_told("cut");
 }
 
+/* Searches do without a graph, so nobody else would tell of it. */
+static void a_lost_graph_is_damage_until_it_is_repaired(void **state)
+{
+    (void)state;
+    damaged_home("no_graph", "rm $W/graph.*");
+    struct outcome o = RUN("no_graph", "verify", "--json");
+    assert_error(&o, 5);
+    assert_non_null(strstr(o.err, "repair"));
+    json_t *j = document(&o), *list = at(j, "workspaces");
+    assert_true(json_is_false(at(j, "ok")));
+    assert_int_equal(json_array_size(list), 2);
+    assert_true(json_is_false(at(at(json_array_get(list, 0), "graph"), "ok")));
+    assert_true(json_is_true(at(json_array_get(list, 1), "ok")));
+    json_decref(j);
+    done(&o);
+    o = RUN("no_graph", "search", "-w", "T0ONE0001", "bridge");
+    assert_done(&o);
+    done(&o);
+    o = RUN("no_graph", "repair", "-w", "T0ONE0001");
+    assert_done(&o);
+    done(&o);
+    o = RUN("no_graph", "verify", "--deep");
+    assert_done(&o);
+    done(&o);
+}
+
 static void an_overwritten_header_is_damage(void **state)
 {
     (void)state;
@@ -174,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_directory_is_damage_until_the_next_import),
         cmocka_unit_test(a_lost_file_is_damage),
+        cmocka_unit_test(a_lost_graph_is_damage_until_it_is_repaired),
         cmocka_unit_test(an_overwritten_header_is_damage),
         cmocka_unit_test(every_damaged_workspace_is_told),
         cmocka_unit_test(a_workspace_without_a_name_is_told_by_its_id),
