@@ -41,10 +41,20 @@ static void damaged_home(const char *home, const char *command)
     assert_int_equal(system(line), 0);
 }
 
+/* The line says what to do, and says it once. */
+static void assert_one_remedy(const struct outcome *o)
+{
+    const char *once = strstr(o->err, "backup");
+    assert_non_null(strstr(o->err, "`backread repair`"));
+    assert_non_null(once);
+    assert_null(strstr(once + 1, "backup"));
+}
+
 static void assert_damage_is_told(const char *home)
 {
     struct outcome o = RUN(home, "verify", "--json");
     assert_error(&o, 5);
+    assert_one_remedy(&o);
     json_t *j = document(&o), *list = at(j, "workspaces");
     assert_true(json_is_false(at(j, "ok")));
     assert_true(number(j, "corrupt") > 0);
@@ -70,6 +80,7 @@ static void assert_status_goes_on(const char *home)
 {
     struct outcome o = RUN(home, "status", "--json");
     assert_error(&o, 5);
+    assert_one_remedy(&o);
     json_t *j = document(&o), *list = at(j, "workspaces");
     assert_int_equal(json_array_size(list), 2);
     assert_string(json_array_get(list, 0), "id", "T0ONE0001");
