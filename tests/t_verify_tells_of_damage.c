@@ -196,6 +196,10 @@ static void which_workspace_is_asked_with_the_choices(void **state)
     assert_non_null(strstr(o.err, "T0ONE0001"));
     assert_non_null(strstr(o.err, "T0TWO0001 (Second)"));
     done(&o);
+    o = RUN("whole", "search", "-w", "Third", "bridge");
+    assert_error(&o, 1);
+    assert_non_null(strstr(o.err, "T0TWO0001 (Second)"));
+    done(&o);
     o = RUN("whole", "search", "-w", "", "bridge");
     assert_error(&o, 2);
     done(&o);
