@@ -116,7 +116,8 @@ BR_MUST_USE enum br_rc br_embed_many(const struct br_model *m, const char *const
 
 /* --- graph.c: the graph follows the journal --- */
 /* Opens the checkpoint the store names. Any defect leaves an empty graph and its reason in why (may be NULL, 256 bytes), which most callers
- * need not know: the graph is derived data. Returns what it was: BR_E_CORRUPT, or something that says nothing of the file. */
+ * need not know: the graph is derived data. Returns what it was: BR_E_CORRUPT; BR_E_NOTFOUND when the file is gone; or something that says nothing
+ * of the file. */
 enum br_rc br_graph_open(struct br_graph *g, const struct br_io *io, struct br_store *s, char *why);
 void br_graph_close(struct br_graph *g);
 /* Applies committed journal rows newer than applied_seq. For the writer. */

@@ -5,6 +5,7 @@
  * by every search, so a reader never waits for the graph. */
 #include "engine_int.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,12 @@ static enum br_rc open_checkpoint(struct br_graph *g, const struct br_io *io, st
     int n = snprintf(path, sizeof path, "%s/%s", br_store_dir(s), info->ckpt_file);
     if (n < 0 || (size_t)n >= sizeof path)
         return br_fail(err, BR_E_IO, "path of the graph file is too long");
-    BR_TRY(br_index_open(io, path, &index, &id, err));
+    rc = br_index_open(io, path, &index, &id, err);
+    if (rc == BR_E_IO && err->sys_errno == ENOENT) {
+        *err = (struct br_err){0};
+        return br_fail(err, BR_E_NOTFOUND, "%s is missing", path);
+    }
+    BR_TRY(rc);
     if (memcmp(id.store_uuid, info->uuid, sizeof id.store_uuid) != 0 || id.generation != info->generation ||
         id.applied_seq != info->ckpt_seq)
         BR_TRY(br_fail(err, BR_E_CORRUPT, "%s belongs to another store or state", path));

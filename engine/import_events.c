@@ -244,6 +244,13 @@ err:
     return rc;
 }
 
+static void warn_truncated(struct br_import_run *im, const struct br_message_event *m)
+{
+    char where[128];
+    snprintf(where, sizeof where, "%.64s:%lld.%06lld", m->channel_id, (long long)(m->ts / 1000000), (long long)(m->ts % 1000000));
+    br_import_warn(im, BR_WARN_TEXT_TRUNCATED, 1, where);
+}
+
 static enum br_rc render_message(struct br_import_run *im, const struct br_message_event *m, struct br_err *err)
 {
     bool truncated = false;
@@ -252,7 +259,7 @@ static enum br_rc render_message(struct br_import_run *im, const struct br_messa
     if (m->cls != BR_CLASS_TOMBSTONE) {
         br_render_message(m->raw, &im->names, &im->text, &truncated);
         if (truncated)
-            br_import_warn(im, BR_WARN_TEXT_TRUNCATED, 1, m->channel_id);
+            warn_truncated(im, m);
     }
     /* With the channel in it a raw form tells all of its message: repair makes metadata.db anew from such records. */
     const char *channel = json_string_value(json_object_get(m->raw, "channel"));

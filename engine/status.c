@@ -78,14 +78,35 @@ static void first_problem(struct br_verify_report *r, const char *text)
         snprintf(r->first_problem, sizeof r->first_problem, "%.*s", (int)sizeof r->first_problem - 1, text);
 }
 
-static enum br_rc verify_graph(const struct br_io *io, struct br_store *s, bool deep, struct br_verify_report *r, struct br_err *err)
+/* A writer may have replaced the checkpoint since the snapshot that is looked at, and removed the file: missing is only what the newest state
+ * still names. */
+static enum br_rc is_still_named(struct br_home *h, const char *id, struct br_store *s, bool *named, struct br_err *err)
+{
+    struct br_store *newest = NULL;
+    struct br_store_info then, now;
+    enum br_rc rc;
+    BR_TRY(br_store_info(s, &then, err));
+    BR_TRY(br_home_open_store(h, id, &newest, err));
+    BR_TRY(br_store_info(newest, &now, err));
+    *named = strcmp(then.ckpt_file, now.ckpt_file) == 0;
+err:
+    br_store_close(newest);
+    return rc;
+}
+
+static enum br_rc verify_graph(struct br_home *h, const char *id, struct br_store *s, bool deep, struct br_verify_report *r, struct br_err *err)
 {
     struct br_graph g;
     struct br_index_report ir = {0};
     char why[256];
-    enum br_rc rc = br_graph_open(&g, io, s, why);
-    if (rc != BR_OK && rc != BR_E_CORRUPT)
+    bool named = true;
+    enum br_rc rc = br_graph_open(&g, h->io, s, why);
+    if (rc != BR_OK && rc != BR_E_CORRUPT && rc != BR_E_NOTFOUND)
         return br_fail(err, rc, "%s", why);
+    if (rc == BR_E_NOTFOUND)
+        BR_TRY(is_still_named(h, id, s, &named, err));
+    if (!named)
+        why[0] = 0;
     rc = BR_OK;
     r->graph_ok = why[0] == 0;
     first_problem(r, why);
@@ -99,12 +120,13 @@ static enum br_rc verify_graph(const struct br_io *io, struct br_store *s, bool 
             first_problem(r, ir.first_problem);
         }
     }
+err:
     br_graph_close(&g);
     return rc;
 }
 
 /* What could be counted before an error stays in the report. */
-static enum br_rc verify_store(struct br_home *h, struct br_store *s, bool deep, struct br_verify_report *r, struct br_err *err)
+static enum br_rc verify_store(struct br_home *h, const char *id, struct br_store *s, bool deep, struct br_verify_report *r, struct br_err *err)
 {
     struct br_store_report core = {0};
     struct br_slack_report slack = {0};
@@ -126,7 +148,7 @@ static enum br_rc verify_store(struct br_home *h, struct br_store *s, bool deep,
     r->pending_threads = slack.dirty_threads;
     first_problem(r, slack.first_problem);
     if (rc == BR_OK)
-        rc = verify_graph(h->io, s, deep, r, err);
+        rc = verify_graph(h, id, s, deep, r, err);
 err:
     return rc;
 }
@@ -156,7 +178,7 @@ int br_verify(struct br_home *h, const char *workspace, bool deep, struct br_ver
     if (rc == BR_OK)
         rc = br_store_read_begin(s, &err);
     if (rc == BR_OK) {
-        rc = verify_store(h, s, deep, &r, &err);
+        rc = verify_store(h, id, s, deep, &r, &err);
         br_store_read_end(s);
     }
     BR_TRY(report_damage(rc, &err, &r));

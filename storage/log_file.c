@@ -135,7 +135,7 @@ enum br_rc br_log_open(struct br_log *log, const struct br_io *io, const char *p
         return br_fail_nomem(err);
     int fd = io->open(io->ctx, path, writable ? O_RDWR : O_RDONLY, 0);
     if (fd == -ENOENT)
-        BR_TRY(br_fail(err, BR_E_CORRUPT, "%s is missing: restore it from a backup", path));
+        BR_TRY(br_fail(err, BR_E_CORRUPT, "%s is missing", path));
     if (fd < 0)
         BR_TRY(br_fail_errno(err, -fd, "cannot open %s", path));
     log->fd = fd;

@@ -543,9 +543,9 @@ enum br_rc br_registry_find(struct br_registry *r, const char *key, char id[65],
     if (!key && f.total == 0)
         return br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s yet", r->home);
     if (!f.exact && f.by_name > 1)
-        return br_fail(err, BR_E_USAGE, "%u workspaces are named %s: use the id", f.by_name, key);
+        return br_fail(err, BR_E_USAGE, "%u workspaces are named %s: give the id of one with -w: %s", f.by_name, key, f.listed);
     if (!f.exact && !f.by_name)
-        return br_fail(err, BR_E_NOTFOUND, "there is no workspace %s in %s", key, r->home);
+        return br_fail(err, BR_E_NOTFOUND, "there is no workspace %s in %s%s%s", key, r->home, f.total ? ": name one with -w: " : "", f.listed);
     memcpy(id, f.id, sizeof(f.id));
     return BR_OK;
 }

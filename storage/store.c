@@ -128,7 +128,7 @@ static enum br_rc check_tails(struct br_store *s, const struct br_store_info *in
             return rc;
         if (!covers)
             return br_fail(err, BR_E_CORRUPT,
-                           "%s is cut short: %llu bytes, %llu are committed: restore it from a backup",
+                           "%s is cut short: %llu bytes, %llu are committed",
                            logs[i].log->path, (unsigned long long)logs[i].log->size, (unsigned long long)logs[i].end);
     }
     return BR_OK;
@@ -521,7 +521,7 @@ static enum br_rc check_leftovers(struct br_store *s, struct br_err *err)
     int r = br_store_logs_have_content(s->io, s->dir);
     if (r < 0)
         return br_fail_errno(err, -r, "cannot list %s", s->dir);
-    return r ? br_fail(err, BR_E_CORRUPT, "%s has logs but has lost its metadata.db: restore it from a backup", s->dir) : BR_OK;
+    return r ? br_fail(err, BR_E_CORRUPT, "%s has logs but has lost its metadata.db", s->dir) : BR_OK;
 }
 
 enum br_rc br_store_create(const struct br_io *io, const char *dir, const struct br_store_spec *spec,

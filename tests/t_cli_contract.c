@@ -83,6 +83,9 @@ static void wrong_usage_is_one_line_and_exit_2(void **state)
         {{"-Z"}, "unknown option"},
         {{"search", "x", "-zebra"}, "search -- -zebra"},
         {{"status", "-zebra"}, "unknown option '-z': see"},
+        {{"search", "--in", "", "x"}, "--in is empty"},
+        {{"forget", "--user", ""}, "--user is empty"},
+        {{"channel", "general", "--after", ""}, "--after is empty"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct outcome o = run_args("home", NULL, CASES[i].args);
@@ -272,6 +275,15 @@ static void assert_message_shape(const json_t *m)
     assert_true(json_is_integer(at(m, "reactions_total")));
 }
 
+/* An empty list, and no page behind it. */
+static void assert_nothing_more(struct outcome *o, const char *list)
+{
+    json_t *j = document(o);
+    assert_int_equal(json_array_size(at(j, list)), 0);
+    assert_true(json_is_null(at(j, "next_cursor")));
+    json_decref(j);
+}
+
 static void search_answers_in_its_shape(void **state)
 {
     (void)state;
@@ -297,9 +309,17 @@ static void search_answers_in_its_shape(void **state)
 
     o = RUN("home", "search", "--json", "--mode", "keyword", "zzzquux");
     assert_error(&o, 1);
-    j = document(&o);
-    assert_int_equal(json_array_size(at(j, "hits")), 0);
-    json_decref(j);
+    assert_non_null(strstr(o.err, "--mode keyword"));
+    assert_nothing_more(&o, "hits");
+    done(&o);
+    o = RUN("home", "search", "--json", "map before:2001"); /* no other mode would find more */
+    assert_error(&o, 1);
+    assert_null(strstr(o.err, "--mode"));
+    assert_nothing_more(&o, "hits");
+    done(&o);
+    o = RUN("home", "search", "--json", "in:nowhere");
+    assert_error(&o, 1);
+    assert_nothing_more(&o, "hits");
     done(&o);
 
     o = RUN("home", "search", "map");
@@ -402,6 +422,33 @@ static void pages_go_on_behind_a_cursor(void **state)
     }
 }
 
+/* 1,001 messages of one text, which is embedded once. */
+static void hits_that_end_at_the_most_are_no_last_page(void **state)
+{
+    (void)state;
+    mkdir(in_scratch("many"), 0700);
+    mkdir(in_scratch("many/general"), 0700);
+    write_file("many/users.json", USERS);
+    write_file("many/channels.json", CHANNELS);
+    FILE *f = fopen(in_scratch("many/general/2024-01-01.json"), "w");
+    assert_non_null(f);
+    for (int i = 0; i <= 1000; i++)
+        fprintf(f, "%s{\"type\":\"message\",\"user\":\"U0ADA001\",\"ts\":\"17041%05d.000100\",\"text\":\"again\"}", i ? "," : "[", i);
+    fputs("]", f);
+    assert_int_equal(fclose(f), 0);
+    struct outcome o = RUN("many_home", "import", "-q", in_scratch("many"));
+    assert_done(&o);
+    done(&o);
+    o = RUN("many_home", "search", "in:general", "-n", "1000", "--json");
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.err, "hits end at 1,000"));
+    done(&o);
+    o = RUN("many_home", "search", "in:general after:1704100001.000100", "-n", "1000", "--json");
+    assert_int_equal(o.status, 0); /* all that there are */
+    assert_null(strstr(o.err, "hits end"));
+    done(&o);
+}
+
 static void activity_and_digest_answer_in_their_shape(void **state)
 {
     (void)state;
@@ -493,6 +540,59 @@ static void status_and_verify_answer_in_their_shape(void **state)
     done(&o);
 }
 
+static size_t lines_with(const char *text, const char *words)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, words)); p++)
+        n++;
+    return n;
+}
+
+static void what_repair_lost_is_named_in_short(void **state)
+{
+    (void)state;
+    char line[1024];
+    snprintf(line, sizeof(line), "cd '%s' && cp -r many_home lost && rm lost/workspaces/*/content.* && cp -r lost lost2", scratch);
+    assert_int_equal(system(line), 0);
+    struct outcome o = RUN("lost", "repair");
+    assert_done(&o);
+    assert_int_equal(lines_with(o.out, "without text: C0TINY001:17041"), 20);
+    assert_non_null(strstr(o.out, "and 981 more"));
+    done(&o);
+    o = RUN("lost2", "repair", "-v");
+    assert_int_equal(lines_with(o.out, "without text: C0TINY001:17041"), 1001);
+    done(&o);
+    snprintf(line, sizeof(line), "cd '%s' && cp -r many_home nameless && rm nameless/workspaces/*/metadata.db*", scratch);
+    assert_int_equal(system(line), 0);
+    o = RUN("nameless", "repair");
+    assert_done(&o);
+    done(&o);
+    o = RUN("nameless", "search", "again", "-n", "1"); /* not a direct message, though its name is lost */
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.out, "#C0TINY001"));
+    done(&o);
+}
+
+static void a_text_that_was_cut_is_named(void **state)
+{
+    (void)state;
+    mkdir(in_scratch("long"), 0700);
+    mkdir(in_scratch("long/general"), 0700);
+    write_file("long/users.json", USERS);
+    write_file("long/channels.json", CHANNELS);
+    FILE *f = fopen(in_scratch("long/general/2024-01-01.json"), "w");
+    assert_non_null(f);
+    fputs("[{\"type\":\"message\",\"user\":\"U0ADA001\",\"ts\":\"1704103200.000100\",\"text\":\"", f);
+    for (int i = 0; i < 1100000; i++)
+        putc('x', f);
+    fputs("\"}]", f);
+    assert_int_equal(fclose(f), 0);
+    struct outcome o = RUN("long_home", "import", "--dry-run", "-v", in_scratch("long"));
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.err, "text_truncated: C0TINY001:1704103200.000100"));
+    done(&o);
+}
+
 static void upkeep_commands_answer_in_their_shape(void **state)
 {
     (void)state;
@@ -530,8 +630,11 @@ static void upkeep_commands_answer_in_their_shape(void **state)
     o = RUN("upkeep", "forget", "--channel", "general", "--before", "2020");
     assert_error(&o, 2);
     done(&o);
-    o = RUN("upkeep", "forget", "--channel", "nowhere");
+    o = RUN("upkeep", "forget", "--channel", "nowhere", "--json");
     assert_error(&o, 1);
+    j = document(&o);
+    assert_int_equal(number(j, "messages"), 0);
+    json_decref(j);
     done(&o);
     o = RUN("upkeep", "forget", "--channel", "general", "--json");
     assert_done(&o);
@@ -688,6 +791,9 @@ int main(void)
         cmocka_unit_test(search_batch_answers_line_by_line),
         cmocka_unit_test(message_commands_answer_in_their_shape),
         cmocka_unit_test(pages_go_on_behind_a_cursor),
+        cmocka_unit_test(hits_that_end_at_the_most_are_no_last_page),
+        cmocka_unit_test(what_repair_lost_is_named_in_short),
+        cmocka_unit_test(a_text_that_was_cut_is_named),
         cmocka_unit_test(activity_and_digest_answer_in_their_shape),
         cmocka_unit_test(nothing_in_a_message_reaches_the_terminal_as_a_command),
         cmocka_unit_test(status_and_verify_answer_in_their_shape),

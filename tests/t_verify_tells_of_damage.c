@@ -41,10 +41,20 @@ static void damaged_home(const char *home, const char *command)
     assert_int_equal(system(line), 0);
 }
 
+/* The line says what to do, and says it once. */
+static void assert_one_remedy(const struct outcome *o)
+{
+    const char *once = strstr(o->err, "backup");
+    assert_non_null(strstr(o->err, "`backread repair`"));
+    assert_non_null(once);
+    assert_null(strstr(once + 1, "backup"));
+}
+
 static void assert_damage_is_told(const char *home)
 {
     struct outcome o = RUN(home, "verify", "--json");
     assert_error(&o, 5);
+    assert_one_remedy(&o);
     json_t *j = document(&o), *list = at(j, "workspaces");
     assert_true(json_is_false(at(j, "ok")));
     assert_true(number(j, "corrupt") > 0);
@@ -70,6 +80,7 @@ static void assert_status_goes_on(const char *home)
 {
     struct outcome o = RUN(home, "status", "--json");
     assert_error(&o, 5);
+    assert_one_remedy(&o);
     json_t *j = document(&o), *list = at(j, "workspaces");
     assert_int_equal(json_array_size(list), 2);
     assert_string(json_array_get(list, 0), "id", "T0ONE0001");
@@ -117,6 +128,32 @@ static void a_lost_file_is_damage(void **state)
     assert_damage_is_told("cut");
 }
 
+/* Searches do without a graph, so nobody else would tell of it. */
+static void a_lost_graph_is_damage_until_it_is_repaired(void **state)
+{
+    (void)state;
+    damaged_home("no_graph", "rm $W/graph.*");
+    struct outcome o = RUN("no_graph", "verify", "--json");
+    assert_error(&o, 5);
+    assert_non_null(strstr(o.err, "repair"));
+    json_t *j = document(&o), *list = at(j, "workspaces");
+    assert_true(json_is_false(at(j, "ok")));
+    assert_int_equal(json_array_size(list), 2);
+    assert_true(json_is_false(at(at(json_array_get(list, 0), "graph"), "ok")));
+    assert_true(json_is_true(at(json_array_get(list, 1), "ok")));
+    json_decref(j);
+    done(&o);
+    o = RUN("no_graph", "search", "-w", "T0ONE0001", "bridge");
+    assert_done(&o);
+    done(&o);
+    o = RUN("no_graph", "repair", "-w", "T0ONE0001");
+    assert_done(&o);
+    done(&o);
+    o = RUN("no_graph", "verify", "--deep");
+    assert_done(&o);
+    done(&o);
+}
+
 static void an_overwritten_header_is_damage(void **state)
 {
     (void)state;
@@ -159,6 +196,10 @@ static void which_workspace_is_asked_with_the_choices(void **state)
     assert_non_null(strstr(o.err, "T0ONE0001"));
     assert_non_null(strstr(o.err, "T0TWO0001 (Second)"));
     done(&o);
+    o = RUN("whole", "search", "-w", "Third", "bridge");
+    assert_error(&o, 1);
+    assert_non_null(strstr(o.err, "T0TWO0001 (Second)"));
+    done(&o);
     o = RUN("whole", "search", "-w", "", "bridge");
     assert_error(&o, 2);
     done(&o);
@@ -174,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_directory_is_damage_until_the_next_import),
         cmocka_unit_test(a_lost_file_is_damage),
+        cmocka_unit_test(a_lost_graph_is_damage_until_it_is_repaired),
         cmocka_unit_test(an_overwritten_header_is_damage),
         cmocka_unit_test(every_damaged_workspace_is_told),
         cmocka_unit_test(a_workspace_without_a_name_is_told_by_its_id),

@@ -292,6 +292,22 @@ static int set_number(const struct option_row *row, const char *value, long *out
     return 0;
 }
 
+/* Where nothing is a value of its own. */
+static bool may_be_empty(size_t option)
+{
+    switch (option) {
+    case OPT_NAME:
+    case OPT_ME:
+    case OPT_ENDPOINT_QUERY_PREFIX:
+    case OPT_ENDPOINT_PASSAGE_PREFIX:
+    case OPT_QUERY_PREFIX:
+    case OPT_PASSAGE_PREFIX:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int set_option(const struct given *g, struct args *out)
 {
     size_t i = g->row;
@@ -306,6 +322,8 @@ static int set_option(const struct given *g, struct args *out)
     }
     const struct option_row *row = &OPTION_TABLE[i];
     out->given[i] = true;
+    if ((row->kind == TEXT || row->kind == LIST) && !*g->value && !may_be_empty(i)) /* an unset variable, most likely */
+        return cli_fail(BR_STATUS_USAGE, "--%s is empty: give --%s %s, or leave it out", name, name, row->value);
     switch (row->kind) {
     case FLAG:
         return 0;
@@ -319,8 +337,6 @@ static int set_option(const struct given *g, struct args *out)
             return cli_fail(BR_STATUS_USAGE, "--%s '%s' is unknown: give one of %s", name, g->value, row->value);
         break;
     case TEXT:
-        if (!*g->value && (i == OPT_HOME || i == OPT_WORKSPACE || i == OPT_MODEL)) /* an unset variable, most likely */
-            return cli_fail(BR_STATUS_USAGE, "--%s is empty: give --%s %s, or leave it out", name, name, row->value);
         break;
     }
     out->text[i] = g->value;

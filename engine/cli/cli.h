@@ -67,6 +67,8 @@ void text_explain(const struct cli *cli, const struct br_search_results *r);
 void text_results(const struct cli *cli, const struct br_search_results *r);
 /* mark: the message asked for, 0 none. */
 void text_messages(const struct cli *cli, const struct br_messages *m, int64_t mark, bool with_channel);
+/* What a channel is called: its name; "DM" for a direct message, which has none; else its id, as after a repair. */
+const char *channel_label(const char *name, const char *id);
 const char *format_count(uint64_t n, char buf[32]); /* 31,204 */
 const char *format_bytes(uint64_t n, char buf[32]); /* 12.3 MB */
 const char *format_day(int64_t ts, char buf[32]);   /* 2015-06-13, UTC */

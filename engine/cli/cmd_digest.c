@@ -46,8 +46,9 @@ static void text_activities(const struct cli *cli, const struct br_activities *a
         const struct br_activity *x = &a->items[i];
         fprintf(f, "%10s %8s %10s %9s  ", format_count(x->messages, n), format_count(x->threads, t), format_count(x->reactions, r),
                 format_count(x->spread, s));
-        term_puts(f, x->name ? x->name : "DM");
-        if (!x->name || strcmp(x->name, x->id) != 0) {
+        const char *label = channel_label(x->name, x->id);
+        term_puts(f, label);
+        if (strcmp(label, x->id) != 0) {
             fputs(" (", f);
             term_puts(f, x->id);
             putc(')', f);

@@ -30,11 +30,13 @@ static int print_messages(struct cli *cli, struct br_messages *m, int64_t mark, 
     return print_page(cli, m, mark, with_channel, "", empty);
 }
 
-/* Nothing found is still one document. Returns status. */
+/* Nothing found is still one document, as it is where something is. Returns status. */
 static int json_of_nothing(const struct cli *cli, int status)
 {
+    const struct br_messages nothing = {0};
+    bool has_pages = strcmp(cli->args->command->name, "channel") == 0;
     if (status == BR_STATUS_NOT_FOUND && cli->json)
-        json_print(cli, json_pack("{s[]}", "messages"), false);
+        json_print(cli, json_messages(&nothing, has_pages ? NULL : ""), false);
     return status;
 }
 

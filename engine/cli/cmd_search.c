@@ -75,10 +75,28 @@ static int json_of_nothing(const struct cli *cli, const char *query, enum br_sea
 {
     if (status == BR_STATUS_NOT_FOUND && cli->json)
         json_print(cli,
-                   json_pack("{so ss si sb s[]}", "query", json_text(query), "mode", search_mode_name(mode), "took_ms",
-                             0, "exhaustive", 1, "hits"),
+                   json_pack("{so ss si sb s[] sn}", "query", json_text(query), "mode", search_mode_name(mode), "took_ms",
+                             0, "exhaustive", 1, "hits", "next_cursor"),
                    false);
     return status;
+}
+
+/* By meaning, everything that meets the conditions is found. */
+static int nothing_found(const char *query, enum br_search_mode mode)
+{
+    if (mode == BR_SEARCH_KEYWORD)
+        return cli_fail(BR_STATUS_NOT_FOUND, "nothing found for '%s': try other words, fewer filters, or leave out --mode keyword", query);
+    return cli_fail(BR_STATUS_NOT_FOUND, "nothing found for '%s': leave out a filter, phrase or excluded word, or see `backread status`", query);
+}
+
+/* What goes on behind a page of hits, if anything. */
+static void tell_next(const struct cli *cli, const struct br_search_results *r)
+{
+    char n[32];
+    if (r->next_cursor && !cli->json)
+        cli_note(cli, "more: --cursor %s", r->next_cursor);
+    else if (r->count && r->hits[r->count - 1].rank >= BR_SEARCH_N_MAX)
+        cli_note(cli, "hits end at %s, and there may be more: ask a narrower question, such as one with before: or after:", format_count(BR_SEARCH_N_MAX, n));
 }
 
 static int search_once(struct cli *cli, const char *query)
@@ -92,11 +110,9 @@ static int search_once(struct cli *cli, const char *query)
     if (br_search(cli->ws, query, &options, &r, &err))
         return json_of_nothing(cli, query, options.mode, cli_fail_with(&err));
     print_results(cli, &r);
-    if (r.next_cursor && !cli->json)
-        cli_note(cli, "more: --cursor %s", r.next_cursor);
+    tell_next(cli, &r);
     if (r.count == 0)
-        status = cli_fail(BR_STATUS_NOT_FOUND, "nothing found for '%s': try fewer words or filters, or --mode semantic",
-                          query);
+        status = nothing_found(query, options.mode);
     br_search_results_free(&r);
     return status;
 }

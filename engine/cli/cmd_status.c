@@ -317,10 +317,11 @@ int cmd_verify(struct cli *cli)
     }
     if (!status && meant.count == 0)
         cli_note(cli, "The archive in %s is empty: nothing to check", br_home_path(cli->home));
-    if (damaged)
-        status = worse(status,
-                       cli_fail(BR_STATUS_DAMAGED, "%s: run `backread repair`, or restore a backup",
-                                *sum.first_problem ? sum.first_problem : "the archive is damaged"));
+    if (damaged) {
+        struct br_error told = {.status = BR_STATUS_DAMAGED};
+        snprintf(told.message, sizeof(told.message), "%s", *sum.first_problem ? sum.first_problem : "the archive is damaged");
+        status = worse(status, cli_fail_with(&told));
+    }
     json_decref(list);
     br_workspace_names_free(&meant.names);
     return status;

@@ -54,6 +54,12 @@ static void forget_text(const struct cli *cli, const struct br_forget_report *r)
     fputc('\n', cli->out.file);
 }
 
+static json_t *forget_json(const struct br_forget_report *r)
+{
+    return json_pack("{ss? so so so so sf}", "workspace", *r->workspace ? r->workspace : NULL, "messages", json_count(r->messages), "documents",
+                     json_count(r->documents), "reactions", json_count(r->reactions), "backups", json_count(r->backups), "seconds", r->seconds);
+}
+
 int cmd_forget(struct cli *cli)
 {
     const struct args *args = cli->args;
@@ -70,15 +76,13 @@ int cmd_forget(struct cli *cli)
                         "forget: say what with exactly one of --user, --message, --channel and --before");
     int status = br_forget(cli->home, args->text[OPT_WORKSPACE], &options, &r, &err);
     progress_clear(&progress);
+    if (cli->json && (!status || status == BR_STATUS_NOT_FOUND)) /* nothing forgotten is still one document */
+        json_print(cli, forget_json(&r), false);
     if (status)
         return failed(&err);
     if (cli->json)
-        json_print(cli,
-                   json_pack("{ss so so so so sf}", "workspace", r.workspace, "messages", json_count(r.messages),
-                             "documents", json_count(r.documents), "reactions", json_count(r.reactions), "backups",
-                             json_count(r.backups), "seconds", r.seconds),
-                   false);
-    else if (!cli->quiet)
+        return 0;
+    if (!cli->quiet)
         forget_text(cli, &r);
     return 0;
 }
@@ -108,6 +112,8 @@ int cmd_compact(struct cli *cli)
 }
 
 /* ---- repair ---- */
+
+enum { LOST_SHOWN = 20 }; /* so that what was mended stays on the screen */
 
 static json_t *repair_json(const struct br_repair_report *r)
 {
@@ -164,11 +170,14 @@ static void repair_text(const struct cli *cli, const struct br_repair_report *r)
                 "them back\n",
                 format_count(r->texts_lost, a), plural(r->texts_lost), format_count(r->raws_lost, b),
                 plural(r->raws_lost), format_count(r->records_damaged, c), plural(r->records_damaged));
-    for (size_t i = 0; i < r->n_lost; i++) {
+    size_t shown = cli->verbose || r->n_lost <= LOST_SHOWN ? r->n_lost : LOST_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
         fputs("    without text: ", f);
         term_puts(f, r->lost[i].channel_id);
         fprintf(f, ":%s\n", format_ts(r->lost[i].ts, a));
     }
+    if (shown < r->n_lost)
+        fprintf(f, "    and %s more, which -v and --json name\n", format_count(r->n_lost - shown, a));
 }
 
 int cmd_repair(struct cli *cli)

@@ -28,9 +28,19 @@ int cli_fail(int status, const char *fmt, ...)
     return status;
 }
 
+/* What to do about damage, where the message says only what and where. */
+static const char *remedy(const struct br_error *err)
+{
+    if (err->status != BR_STATUS_DAMAGED || strstr(err->message, "repair") || strstr(err->message, "a backup"))
+        return "";
+    return ": run `backread repair`, or restore a backup";
+}
+
 int cli_fail_with(const struct br_error *err)
 {
-    print_line("backread: ", err->message);
+    char line[sizeof(err->message) + 64];
+    snprintf(line, sizeof(line), "%s%s", err->message, remedy(err));
+    print_line("backread: ", line);
     return err->status ? err->status : BR_STATUS_IO;
 }
 

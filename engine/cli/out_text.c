@@ -73,13 +73,18 @@ static void put_piece(struct term_flow *f, int gap, enum term_style style, const
     fputs(style == STYLE_NONE ? "" : term_style(f->t, STYLE_NONE), f->t->file);
 }
 
-/* "#tools"; a direct message has no name. */
+const char *channel_label(const char *name, const char *id)
+{
+    return name ? name : id[0] == 'D' ? "DM" : id;
+}
+
+/* "#tools". */
 static void put_channel(struct term_flow *f, const struct br_message *m)
 {
     char name[300];
-    bool marked = m->channel_name && (m->channel_name[0] == '@' || m->channel_name[0] == '#');
-    snprintf(name, sizeof(name), "%s%s", m->channel_name && !marked ? "#" : "",
-             m->channel_name ? m->channel_name : "DM");
+    const char *label = channel_label(m->channel_name, m->channel_id);
+    bool plain = m->channel_name ? label[0] != '@' && label[0] != '#' : label == m->channel_id;
+    snprintf(name, sizeof(name), "%s%s", plain ? "#" : "", label);
     put_piece(f, 2, STYLE_CHANNEL, name);
 }
 
