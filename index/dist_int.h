@@ -9,6 +9,7 @@
 struct br_index;
 struct br_searcher;
 struct br_filter;
+struct br_starts;
 
 struct br_kernels {
     const char *name;
@@ -21,9 +22,10 @@ struct br_kernels {
     /* As br_quant_encode_query; kernels may differ by one where a product lies halfway. */
     bool (*encode_query)(const float *x, uint32_t dim, int8_t *query);
     /* Whole walks (walk_body.inc): a call per distance would cost as much as the distance. */
-    void (*walk)(const struct br_index *ix, struct br_searcher *s, uint32_t entry, uint32_t level, size_t ef,
+    void (*walk)(const struct br_index *ix, struct br_searcher *s, const struct br_starts *starts, uint32_t level, size_t ef,
                  const struct br_filter *filter);
-    uint32_t (*descend)(const struct br_index *ix, const struct br_searcher *s, uint32_t to_level);
+    /* Where a walk at to_level starts; s has room for a pool of BR_BEAM_ABOVE_MAX. beam: where most of the way is decided (br_beam_above). */
+    void (*descend)(const struct br_index *ix, struct br_searcher *s, uint32_t to_level, size_t beam, struct br_starts *starts);
     /* Bits that are set in both; a and b may be the same. */
     uint64_t (*count_both)(const uint64_t *a, const uint64_t *b, size_t n_words);
 };

@@ -17,6 +17,7 @@
 #define BATCH_PART 50    /* a batch is one node in so many of the graph, */
 #define BATCH_MAX 4096   /* and no more than so many: each looks at all before it */
 #define MATES 24         /* nearest of its own batch that a node takes among its candidates */
+#define BEAM_ABOVE 16 /* on the levels above the node's */
 #define CHUNK 8          /* nodes a thread takes at a time */
 #define THREADS_MAX 64
 
@@ -46,7 +47,7 @@ static bool builder_fit(struct br_index *ix, struct br_builder *w, uint32_t node
     if (!w->other)
         w->other = aligned_alloc(64, 2 * ix->stride);
     return w->other && grow(&w->links, &w->links_alloc, BR_MAX(ef + MATES, ix->M0 + batch), sizeof(*w->links)) &&
-           br_searcher_fit(&w->s, nodes, ef, MATES, 2 * ix->stride);
+           br_searcher_fit(&w->s, nodes, BR_MAX(ef, (size_t)BR_BEAM_ABOVE_MAX), MATES, 2 * ix->stride);
 }
 
 void br_builders_free(struct br_index *ix)
@@ -172,16 +173,18 @@ static size_t add_candidates(const struct br_index *ix, struct br_builder *w, ui
 static void link_own(struct batch *b, struct br_builder *w, size_t i)
 {
     struct br_index *ix = b->ix;
-    uint32_t node = b->first + (uint32_t)i, level = br_meta(ix, node)->level, entry = b->entry;
+    uint32_t node = b->first + (uint32_t)i, level = br_meta(ix, node)->level;
+    struct br_starts starts = {.n = 1, .node = {b->entry}};
     br_quant_to_signed(br_high(ix, node), br_low(ix, node), ix->stride, w->s.query);
     if (b->first)
-        entry = ix->kernels->descend(ix, &w->s, level);
+        ix->kernels->descend(ix, &w->s, level, BEAM_ABOVE, &starts);
     for (uint32_t l = level + 1; l-- > 0;) {
         size_t n = 0;
         uint32_t cap, *record = br_node_links(ix, node, l, &cap);
         if (b->first && l <= b->max_level) {
-            ix->kernels->walk(ix, &w->s, entry, l, ix->ef_construction, NULL);
-            entry = w->s.pool[0].id & ~BR_CAND_EXPANDED;
+            ix->kernels->walk(ix, &w->s, &starts, l, ix->ef_construction, NULL);
+            for (starts.n = 0; starts.n < BR_MIN(w->s.pool_n, (size_t)BR_BEAM_ABOVE_MAX); starts.n++)
+                starts.node[starts.n] = w->s.pool[starts.n].id & ~BR_CAND_EXPANDED;
             n = add_candidates(ix, w, node, w->s.pool, w->s.pool_n, 0);
         }
         find_mates(b, w, node, l);

@@ -230,6 +230,24 @@ void br_node_set_free(struct br_node_set *set);
 /* hnsw_insert.c */
 void br_builders_free(struct br_index *ix);
 
+/* Where a walk starts. */
+#define BR_BEAM_ABOVE_MAX 64
+#define BR_STARTS_MAX (BR_BEAM_ABOVE_MAX + 16)
+struct br_starts {
+    size_t n;
+    uint32_t node[BR_STARTS_MAX];
+};
+/* How wide a beam is on a level above 0. Whole where thousands of nodes are: there a walk decides which region it comes to. Below, it comes from there;
+ * above, there is little to miss. */
+static inline size_t br_beam_above(uint32_t count, uint32_t M, uint32_t level, size_t beam)
+{
+    uint64_t nodes = count;
+    for (uint32_t l = 0; l < level; l++)
+        nodes /= M;
+    beam = level == 1 ? beam / 8 : nodes < 1000 ? beam / 2 : beam;
+    return BR_MIN(BR_MAX(beam, (size_t)1), (size_t)BR_BEAM_ABOVE_MAX);
+}
+
 /* hnsw_layer.c */
 /* query: bytes of an encoded one. */
 BR_MUST_USE bool br_searcher_fit(struct br_searcher *s, uint32_t nodes, size_t pool, size_t passed, size_t query);
@@ -241,8 +259,6 @@ struct br_filter {
     const uint64_t *allow;  /* a bit a node, none set from node_end on; NULL: all before it */
     uint32_t node_end;      /* nodes from here on have no row */
     bool within;            /* walk among what passes alone; allow is there, and nothing is put into passed */
-    const uint32_t *starts; /* then: where to start besides the entry */
-    size_t n_starts;
 };
 static inline bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node)
 {

@@ -50,7 +50,8 @@
 #define SAMPLE 128
 #define SAMPLE_TRIES 4096
 #define STARTS 4
-#define BEAM_ABOVE 16
+#define BEAM_ABOVE 16 /* where a beam of four times as many follows */
+#define BEAM_ABOVE_WITHIN 128
 #define CROWD 8 /* of a sample; a quarter of a standard deviation from the k-th answer, there are none else */
 #define CROWD_NEAR 0.25f
 #define SCAN_BATCH 32
@@ -415,26 +416,21 @@ static void drop_unwanted(const struct br_index *ix, struct br_searcher *s, cons
     s->pool_n = left;
 }
 
-/* A walk among what passes has fewer ways out of a region that is not the nearest. So it does not start from one node there but from all that a
- * beam finds on the level above, whether they pass or not. Returns the share of them that passes, and how near
- * the nearest is. */
-static double find_region(const struct br_index *ix, struct br_searcher *s, struct query *q, uint32_t *starts, int32_t *nearest)
+/* A walk among what passes has fewer ways out of a region that is not the nearest. So it starts from more that a wider beam finds on the level above,
+ * whether they pass or not. Returns the share of them that passes, and how near the nearest is. */
+static double find_region(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_starts *starts, int32_t *nearest)
 {
-    uint32_t level = BR_MIN(ix->max_level, 1u);
     size_t passing = 0;
-    ix->kernels->walk(ix, s, ix->kernels->descend(ix, s, level), level, BEAM_ABOVE, NULL);
-    for (size_t i = 0; i < s->pool_n; i++) {
-        uint32_t node = s->pool[i].id & ~BR_CAND_EXPANDED;
-        starts[q->filter.n_starts++] = node;
-        passing += q->filter.allow[node / 64] >> node % 64 & 1;
-    }
-    *nearest = s->pool[0].d;
-    return (double)passing / (double)s->pool_n;
+    ix->kernels->descend(ix, s, 0, BEAM_ABOVE_WITHIN, starts);
+    for (size_t i = 0; i < starts->n; i++)
+        passing += q->filter.allow[starts->node[i] / 64] >> starts->node[i] % 64 & 1;
+    *nearest = ix->max_level ? s->pool[0].d : INT32_MAX;
+    return (double)passing / (double)starts->n;
 }
 
 static enum br_rc fit_walk(const struct br_index *ix, struct br_searcher *s, size_t ef, size_t passed, struct br_err *err)
 {
-    return br_searcher_fit(s, ix->count, BR_MAX(ef, (size_t)BEAM_ABOVE), passed, 2 * ix->stride) ? BR_OK : br_fail_nomem(err);
+    return br_searcher_fit(s, ix->count, BR_MAX(ef, (size_t)BR_BEAM_ABOVE_MAX), passed, 2 * ix->stride) ? BR_OK : br_fail_nomem(err);
 }
 
 /* K-NN-SEARCH, the paper's algorithm 5, among what passes. *n_out is 0 where it is not to be trusted. */
@@ -442,20 +438,22 @@ static enum br_rc walk_within(const struct br_index *ix, struct br_searcher *s, 
                               struct br_hit *out, size_t *n_out, struct br_err *err)
 {
     struct sample sample;
-    uint32_t starts[BEAM_ABOVE + STARTS];
-    enum br_rc rc = fit_walk(ix, s, plan->ef, 0, err);
+    struct br_starts starts;
+    enum br_rc rc = fit_walk(ix, s, plan->ef + BR_STARTS_MAX, 0, err);
     *n_out = 0;
     if (rc != BR_OK)
         return rc;
     int32_t nearest;
-    double near = find_region(ix, s, q, starts, &nearest);
+    double near = find_region(ix, s, q, &starts, &nearest);
     take_sample(ix, s, &q->filter, &sample);
     for (size_t i = 0; i < BR_MIN(sample.n, (size_t)STARTS); i++)
-        starts[q->filter.n_starts++] = sample.cands[i].id;
+        starts.node[starts.n++] = sample.cands[i].id;
     q->filter.within = true;
-    q->filter.starts = starts;
     s->met = s->met_passing = 0;
-    ix->kernels->walk(ix, s, starts[0], 0, plan->ef, &q->filter);
+    size_t unwanted = starts.n; /* they take no place of what passes */
+    for (size_t i = 0; i < starts.n; i++)
+        unwanted -= br_node_passes(ix, &q->filter, starts.node[i]);
+    ix->kernels->walk(ix, s, &starts, 0, plan->ef + unwanted, &q->filter);
     drop_unwanted(ix, s, &q->filter);
     double met = (double)s->met_passing / (double)s->met, share = (double)plan->matches / (double)plan->nodes;
     if (s->pool_n < q->k)
@@ -478,7 +476,9 @@ static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s,
     *n_out = 0;
     if (rc != BR_OK)
         return rc;
-    ix->kernels->walk(ix, s, ix->kernels->descend(ix, s, 0), 0, plan->ef, filtering ? &q->filter : NULL);
+    struct br_starts starts;
+    ix->kernels->descend(ix, s, 0, BR_MIN(plan->ef / 4, (size_t)BEAM_ABOVE), &starts);
+    ix->kernels->walk(ix, s, &starts, 0, plan->ef, filtering ? &q->filter : NULL);
     /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
      * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
     if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))

@@ -71,15 +71,16 @@ static void check_walk(const char *name)
         struct br_searcher *s[2] = {t_searcher(), t_searcher()};
         t_add_range(ix, &rows, 0, 400);
         for (size_t q = 0; q < 20; q++) {
-            uint32_t entry[2];
+            struct br_starts starts[2];
             for (int j = 0; j < 2; j++) {
                 const struct br_kernels *kernels = j ? k : &br_kernels_scalar;
-                assert_true(br_searcher_fit(s[j], 400, 50, 0, 2 * ix->stride));
+                assert_true(br_searcher_fit(s[j], 400, BR_BEAM_ABOVE_MAX, 0, 2 * ix->stride));
                 assert_true(br_quant_encode_query(base + q * 17 * dim, dim, s[j]->query));
-                entry[j] = kernels->descend(ix, s[j], 0);
-                kernels->walk(ix, s[j], entry[j], 0, 50, NULL);
+                kernels->descend(ix, s[j], 0, 8 * (q + 1), &starts[j]);
+                kernels->walk(ix, s[j], &starts[j], 0, 50, NULL);
             }
-            assert_int_equal(entry[0], entry[1]);
+            assert_true(starts[0].n > 0 && starts[0].n <= q + 1 && starts[0].n == starts[1].n);
+            assert_memory_equal(starts[0].node, starts[1].node, starts[0].n * sizeof *starts[0].node);
             assert_int_equal(s[0]->pool_n, 50);
             assert_memory_equal(s[0]->pool, s[1]->pool, 50 * sizeof(*s[0]->pool));
         }
