@@ -8,7 +8,8 @@
  *   current   the graph has every vector. A writer fills the write-ahead log, begins a large batch and is killed (SIGKILL) within it
  *   cold      the same, and nothing of the workspace is in the page cache
  *   batch     the last batch that was committed is the largest that a writer's opening checks whole: 8 MiB of vectors
- *   rows      and one that is larger, of which it checks the newest rows one by one
+ *   coldbatch batch and cold in one
+ *   rows      as batch, but larger: of such a one the newest rows are checked one by one
  *   tail      the same as current with the largest tail that the graph may be behind, br_graph_tail_max: it is scanned exactly
  * and each time a new process opens the home and the workspace through the public interface and searches once in every mode; then another one opens
  * it for writing, which checks the last batch against the journal, and begins a transaction, before which the write-ahead log is cut. Printed are
@@ -478,6 +479,7 @@ int main(int argc, char **argv)
     const struct kind kinds[] = {{.name = "current", .target = 100},
                                  {.name = "cold", .cold = true, .target = 100},
                                  {.name = "batch", .last_batch = VECTORS_CHECKED, .target = 2000},
+                                 {.name = "coldbatch", .last_batch = VECTORS_CHECKED, .cold = true, .target = 2000},
                                  {.name = "rows", .last_batch = VECTORS_CHECKED * 3 / 2, .target = 2000},
                                  {.name = "tail", .tail = br_graph_tail_max(n), .target = 2000}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
