@@ -5,6 +5,7 @@
 #include "cache.h"
 #include "conversations.h"
 #include "postings.h"
+#include "secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,8 +45,8 @@ static enum br_rc default_home(char *out, size_t n, struct br_err *err)
 
 #define KEY_BYTES_MAX 4096
 
-/* From a file or the environment, never from the command line; the caller wipes it. */
-static enum br_rc read_key(const char *path, char key[KEY_BYTES_MAX], struct br_err *err)
+/* From a file or the environment, never from the command line. key: KEY_BYTES_MAX bytes of secret memory. */
+static enum br_rc read_key(const char *path, char *key, struct br_err *err)
 {
     const struct br_io *io = &br_io_posix;
     const char *env = getenv("BACKREAD_API_KEY");
@@ -71,8 +72,8 @@ static enum br_rc read_key(const char *path, char key[KEY_BYTES_MAX], struct br_
 
 static enum br_rc open_endpoint(const struct br_endpoint *e, struct br_model **out, struct br_err *err)
 {
-    char key[KEY_BYTES_MAX];
-    enum br_rc rc = read_key(e->api_key_file, key, err);
+    char *key = br_secret_alloc(KEY_BYTES_MAX);
+    enum br_rc rc = key ? read_key(e->api_key_file, key, err) : br_fail_nomem(err);
     const struct br_remote_config cfg = {.url = e->url,
                                          .kind = e->kind,
                                          .model = e->model,
@@ -85,7 +86,7 @@ static enum br_rc open_endpoint(const struct br_endpoint *e, struct br_model **o
                                          .stop = e->stop};
     if (rc == BR_OK)
         rc = br_model_open_remote(&cfg, out, err);
-    explicit_bzero(key, sizeof key);
+    br_secret_free(key);
     return rc;
 }
 

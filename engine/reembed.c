@@ -115,7 +115,10 @@ int br_reembed(struct br_home *h, const char *workspace, const struct br_upkeep_
     BR_TRY(br_store_info(u.store, &info, &err));
     report.already = br_home_check_model(h, &info, NULL) == BR_OK;
     if (report.already) {
-        BR_TRY(br_store_drop_reembeds(u.store, &err)); /* the user has changed her mind */
+        size_t stopped = 0;
+        BR_TRY(options && options->discard ? br_store_drop_reembeds(u.store, &err)
+                                           : br_store_drop_reembed_to(u.store, m->id, &stopped, &err));
+        report.stopped = stopped > 0;
     } else {
         BR_TRY(br_home_check_consent(h, &err));
         BR_TRY(br_upkeep_step(&u, "embedding", 0, 0, &err));

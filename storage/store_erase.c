@@ -239,6 +239,8 @@ struct removing {
     struct br_store *s;
     struct br_err *err;
     enum br_rc rc;
+    const char *only; /* this one; NULL: all */
+    size_t others;
 };
 
 static int remove_reembed(void *arg, const char *name)
@@ -247,6 +249,10 @@ static int remove_reembed(void *arg, const char *name)
     char path[BR_PATH_MAX];
     if (strncmp(name, BR_REEMBED_PREFIX, strlen(BR_REEMBED_PREFIX)) != 0)
         return 0;
+    if (r->only && strcmp(name, r->only) != 0) {
+        r->others++;
+        return 0;
+    }
     r->rc = br_path(path, r->s->dir, name, r->err);
     int e = r->rc == BR_OK ? r->s->io->unlink(r->s->io->ctx, path) : 0;
     if (e < 0 && e != -ENOENT)
@@ -259,6 +265,16 @@ enum br_rc br_store_drop_reembeds(struct br_store *s, struct br_err *err)
 {
     struct removing r = {.s = s, .err = err};
     int e = s->io->list(s->io->ctx, s->dir, remove_reembed, &r);
+    return e < 0 ? br_fail_errno(err, -e, "cannot list %s", s->dir) : r.rc;
+}
+
+enum br_rc br_store_drop_reembed_to(struct br_store *s, const char *model_id, size_t *others, struct br_err *err)
+{
+    char name[64];
+    br_reembed_log_name(model_id, name);
+    struct removing r = {.s = s, .err = err, .only = name};
+    int e = s->io->list(s->io->ctx, s->dir, remove_reembed, &r);
+    *others = r.others;
     return e < 0 ? br_fail_errno(err, -e, "cannot list %s", s->dir) : r.rc;
 }
 

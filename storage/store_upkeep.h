@@ -30,6 +30,8 @@ BR_MUST_USE enum br_rc br_store_drop_old_checkpoints(struct br_store *s, struct 
 BR_MUST_USE enum br_rc br_store_drop_damaged(struct br_store *s, struct br_err *err);
 /* Removes what stopped reembeds left, whatever the model. */
 BR_MUST_USE enum br_rc br_store_drop_reembeds(struct br_store *s, struct br_err *err);
+/* Removes what a reembed to this model left. *others: how many to other models there are, which were stopped. */
+BR_MUST_USE enum br_rc br_store_drop_reembed_to(struct br_store *s, const char *model_id, size_t *others, struct br_err *err);
 /* Removes the rows of dead records and slots (their hashes tell something too). Only when the current checkpoint, if
  * there is one, knows that they are dead. */
 BR_MUST_USE enum br_rc br_store_erase_rows(struct br_store *s, struct br_err *err);

@@ -372,6 +372,44 @@ static void what_was_done_is_kept_whatever_comes_between(void **state)
     up_end(&f);
 }
 
+/* Run without the other model, by mistake say. */
+static void the_present_model_leaves_a_stopped_move_alone(void **state)
+{
+    struct fixture f;
+    struct br_error err = {0};
+    struct br_reembed_report r;
+    const struct br_upkeep_options discard = {.discard = true};
+    (void)state;
+    up_begin(&f);
+    fill(&f, 0, 700);
+    up_import(&f);
+    assert_false(reembed(&f).stopped);
+    assert_true(killed_at(&f, 2));
+    r = reembed(&f);
+    assert_true(r.already && r.stopped);
+    assert_int_equal(count_files(&f, "reembed."), 1);
+    use_model(&f, model_b);
+    r = reembed(&f);
+    assert_true(r.kept > 400 && !r.already && !r.stopped);
+    assert_is_as_imported(&f, model_b);
+    /* What is left of the move itself goes. */
+    char path[600];
+    struct br_model_description m;
+    assert_int_equal(br_model_describe(f.h, &m, &err), 0);
+    snprintf(path, sizeof path, "%s/reembed.%.32s", f.ws_dir, m.id);
+    fclose(fopen(path, "wb"));
+    r = reembed(&f);
+    assert_true(r.already && !r.stopped);
+    assert_int_equal(count_files(&f, "reembed."), 0);
+    use_model(&f, up_model());
+    reembed(&f);
+    assert_true(killed_at(&f, 2));
+    assert_int_equal(br_reembed(f.h, NULL, &discard, &r, &err), 0);
+    assert_true(r.already && !r.stopped);
+    assert_int_equal(count_files(&f, "reembed."), 0);
+    up_end(&f);
+}
+
 static void a_damaged_scratch_file_costs_time_and_no_more(void **state)
 {
     struct fixture f;
@@ -597,6 +635,7 @@ int main(void)
         cmocka_unit_test(readers_go_on_until_the_flip_and_then_are_told),
         cmocka_unit_test(killed_anywhere_it_goes_on),
         cmocka_unit_test(what_was_done_is_kept_whatever_comes_between),
+        cmocka_unit_test(the_present_model_leaves_a_stopped_move_alone),
         cmocka_unit_test(a_damaged_scratch_file_costs_time_and_no_more),
         cmocka_unit_test(forgetting_forgets_the_new_vectors_too),
         cmocka_unit_test(killed_at_random_times_the_command_finishes),

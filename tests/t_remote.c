@@ -5,10 +5,14 @@
 #include "embed/embed.h"
 #include "json_starved.h"
 
+#include "engine_int.h"
+
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <xxhash.h>
 
@@ -463,6 +467,73 @@ static struct br_home *remote_home(const struct fixture *f, const char *model, b
     return h;
 }
 
+/* How often bytes stand in memory that can be written: before a guard page, and elsewhere. */
+struct found {
+    int guarded, open;
+};
+
+static struct found find_in_memory(const char *what, size_t n)
+{
+    enum { STEP = 1 << 20 };
+    char line[400], *at = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = open("/proc/self/mem", O_RDONLY), hits = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    struct found found = {0};
+    size_t from, to, end = 0;
+    char rights[5];
+    assert_true(at != MAP_FAILED && fd >= 0 && maps);
+    while (fgets(line, sizeof line, maps) && sscanf(line, "%zx-%zx %4s", &from, &to, rights) == 3) {
+        *(from == end && strncmp(rights, "---", 3) == 0 ? &found.guarded : &found.open) += hits;
+        hits = 0;
+        end = to;
+        if (strncmp(rights, "rw", 2) != 0 || to - from > (size_t)64 << 20)
+            continue; /* the large ones are a sanitizer's */
+        while (from < to) {
+            ssize_t got = pread(fd, at, to - from < STEP ? to - from : STEP, (off_t)from);
+            if (got < (ssize_t)n)
+                break;
+            for (ssize_t i = 0; i + (ssize_t)n <= got; i++)
+                hits += from + (size_t)i - (size_t)at >= STEP && memcmp(at + i, what, n) == 0; /* not what is read here */
+            from += (size_t)got - (from + (size_t)got < to ? n - 1 : 0);
+        }
+        memset(at, 0, STEP);
+    }
+    found.open += hits;
+    fclose(maps);
+    close(fd);
+    munmap(at, STEP);
+    return found;
+}
+
+static void the_key_stands_in_guarded_memory_alone(void **state)
+{
+    static const char key[] = "sk-guarded-in-memory-9876543210", *tail = key + 20; /* of what is freed malloc overwrites the beginning */
+    struct fixture f;
+    struct br_error err = {0};
+    struct br_err e = {0};
+    struct br_home *h = NULL;
+    struct br_embedder *session = NULL;
+    char path[400];
+    (void)state;
+    up_begin(&f);
+    snprintf(path, sizeof path, "%s/key", f.dir);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, key, sizeof key - 1), sizeof key - 1);
+    close(fd);
+    const struct br_home_options options = {
+        .path = f.home, .endpoint = {.url = url(), .kind = "openai", .model = "mock", .api_key_file = path, .dimension = DIM}};
+    assert_int_equal(br_home_open_with(&options, &h, &err), 0);
+    assert_int_equal(br_embedder_new(h->model, &session, &e), BR_OK);
+    struct found found = find_in_memory(tail, strlen(tail));
+    assert_int_equal(found.guarded, 1);
+    assert_int_equal(found.open, 0);
+    br_embedder_free(session);
+    br_home_close(h);
+    found = find_in_memory(tail, strlen(tail));
+    assert_int_equal(found.guarded + found.open, 0);
+    up_end(&f);
+}
+
 static void a_workspace_goes_to_an_endpoint_only_when_it_may(void **state)
 {
     struct fixture f;
@@ -545,6 +616,7 @@ int main(void)
         cmocka_unit_test(one_place_has_one_id_and_prefixes_are_whole),
         cmocka_unit_test(texts_are_cut_here_and_never_empty),
         cmocka_unit_test(urls_that_would_leak_are_refused),
+        cmocka_unit_test(the_key_stands_in_guarded_memory_alone),
         cmocka_unit_test(a_workspace_goes_to_an_endpoint_only_when_it_may),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -13,7 +13,7 @@ static void reembed_text(const struct cli *cli, const struct br_reembed_report *
     if (r->already) {
         fputs("Nothing to do: the workspace has the vectors of ", f);
         term_puts(f, r->model);
-        putc('\n', f);
+        fputs(r->stopped ? ".\nA move to another model was begun and stopped: it goes on when that model is named; --discard gives it up.\n" : "\n", f);
         return;
     }
     fprintf(f, "Moved %s document%s to ", format_count(r->documents, a), plural(r->documents));
@@ -29,7 +29,7 @@ int cmd_reembed(struct cli *cli)
     struct progress progress = {.cli = cli};
     struct br_error err = {0};
     struct br_reembed_report r = {0};
-    const struct br_upkeep_options options = {.ctx = &progress, .progress = on_progress, .stop = &cli_stop_signal};
+    const struct br_upkeep_options options = {.ctx = &progress, .progress = on_progress, .stop = &cli_stop_signal, .discard = cli->args->given[OPT_DISCARD]};
     cli_catch_signals();
     int status = br_reembed(cli->home, cli->args->text[OPT_WORKSPACE], &options, &r, &err);
     progress_clear(&progress);
@@ -39,8 +39,8 @@ int cmd_reembed(struct cli *cli)
     }
     if (cli->json)
         json_print(cli,
-                   json_pack("{ss so ss ss si sb so so so sf}", "workspace", r.workspace, "model", json_text(r.model), "sha256", r.model_id,
-                             "previous_sha256", r.previous_id, "dimension", (int)r.dimension, "already", r.already, "documents",
+                   json_pack("{ss so ss ss si sb sb so so so sf}", "workspace", r.workspace, "model", json_text(r.model), "sha256", r.model_id,
+                             "previous_sha256", r.previous_id, "dimension", (int)r.dimension, "already", r.already, "stopped", r.stopped, "documents",
                              json_count(r.documents), "embedded", json_count(r.embedded), "kept", json_count(r.kept), "seconds",
                              r.seconds),
                    false);

@@ -11,12 +11,14 @@
  *      length here. Anything else is final: an endpoint that lies once is not to be believed the next time. No more is read than such an answer
  *      can need, so that a lie costs little memory.
  *   4. Who asks for a stop does not wait for the endpoint, nor for the next try.
- *   5. The key is in one header and in no message; nothing of an answer's text is shown.
+ *   5. The key is in one header and in no message; nothing of an answer's text is shown. It stands in guarded memory (secret.h) alone: libcurl is
+ *      given that very header, and copies it only into what it sends.
  * libcurl is loaded when an endpoint is used first: who has none pays nothing for it. */
 #include "embed/remote.h"
 
 #include "base/buf.h"
 #include "json_load.h"
+#include "secret.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -85,14 +87,14 @@ struct br_remote {
     uint32_t dim;       /* 0: not known yet */
     unsigned timeout_ms, backoff_ms;
     const volatile int *stop; /* NULL: never */
-    char *auth; /* the header with the key; NULL none */
+    char *auth; /* the header with the key, in secret memory; NULL none */
     const struct br_vocab *vocab;
 };
 
 struct br_remote_session {
     struct br_remote *r;
     CURL *handle;
-    struct curl_slist *headers;
+    struct curl_slist *headers, auth; /* auth: made by hand, not libcurl's to free; before the others */
     struct br_buf answer;
     size_t answer_max;
     bool too_large; /* the answer is */
@@ -159,7 +161,7 @@ static enum br_rc take_key(struct br_remote *r, const char *key, struct br_err *
     for (size_t i = 0; i < n; i++)
         if (key[i] <= 0x20 || key[i] >= 0x7F)
             return br_fail(err, BR_E_USAGE, "the API key holds a blank or another character that no key has");
-    r->auth = malloc(sizeof before + n);
+    r->auth = br_secret_alloc(sizeof before + n);
     if (!r->auth)
         return br_fail_nomem(err);
     memcpy(r->auth, before, sizeof before - 1);
@@ -201,9 +203,7 @@ void br_remote_free(struct br_remote *r)
 {
     if (!r)
         return;
-    if (r->auth)
-        explicit_bzero(r->auth, strlen(r->auth));
-    free(r->auth);
+    br_secret_free(r->auth);
     free(r);
 }
 
@@ -249,7 +249,7 @@ static bool set_options(struct br_remote_session *s)
 {
     const struct br_remote *r = s->r;
     bool ok = curl.setopt(s->handle, CURLOPT_URL, r->url) == CURLE_OK;
-    ok &= curl.setopt(s->handle, CURLOPT_HTTPHEADER, s->headers) == CURLE_OK;
+    ok &= curl.setopt(s->handle, CURLOPT_HTTPHEADER, r->auth ? &s->auth : s->headers) == CURLE_OK;
     ok &= curl.setopt(s->handle, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     ok &= curl.setopt(s->handle, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     ok &= curl.setopt(s->handle, CURLOPT_CONNECTTIMEOUT_MS, (long)BR_MIN(r->timeout_ms, 10000u)) == CURLE_OK;
@@ -276,9 +276,8 @@ enum br_rc br_remote_session_new(struct br_remote *r, struct br_remote_session *
     br_buf_init(&s->answer, SIZE_MAX / 4); /* take_answer has the limit */
     s->handle = curl.init();
     s->headers = curl.append(NULL, "Content-Type: application/json");
-    struct curl_slist *more = s->headers && r->auth ? curl.append(s->headers, r->auth) : s->headers;
-    s->headers = more ? more : s->headers;
-    if (!s->handle || !more || !set_options(s)) {
+    s->auth = (struct curl_slist){.data = r->auth, .next = s->headers};
+    if (!s->handle || !s->headers || !set_options(s)) {
         br_remote_session_free(s);
         return br_fail_nomem(err);
     }
@@ -292,8 +291,6 @@ void br_remote_session_free(struct br_remote_session *s)
         return;
     if (s->handle)
         curl.cleanup(s->handle);
-    for (struct curl_slist *h = s->headers; h; h = h->next)
-        explicit_bzero(h->data, strlen(h->data)); /* libcurl's copy of the key */
     curl.free_all(s->headers);
     br_buf_free(&s->answer);
     free(s);
