@@ -645,6 +645,8 @@ static void upkeep_commands_answer_in_their_shape(void **state)
     done(&o);
     o = RUN("upkeep", "import", in_scratch("tiny"));
     assert_done(&o);
+    assert_null(strstr(o.out, "all 4"));
+    assert_non_null(strstr(o.out, "0 messages of it are here already; 4 that were forgotten or deleted here stay out"));
     done(&o);
     o = RUN("upkeep", "channel", "general", "--json");
     assert_int_equal(o.status, 1); /* nothing came back */
