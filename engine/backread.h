@@ -211,7 +211,8 @@ struct br_messages {
 };
 BR_API void br_messages_free(struct br_messages *m);
 
-/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www (ISO week), today, yesterday (UTC), a ts, or ten digits of whole
+/* What people type, to bounds as the calls below take them: YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www (ISO week), a month ("june": the last that has begun), today,
+ * yesterday (UTC), a ts, or ten digits of whole
  * seconds. Slack's sense: after: later than all of that day; before: earlier than it. NULL gives 0. */
 BR_API int br_parse_bounds(const char *after, const char *before, int64_t *after_ts, int64_t *before_ts, struct br_error *err);
 /* before, after: exclusive, 0 none. Newest first. */
@@ -285,7 +286,7 @@ struct br_search_options { /* zero: defaults */
     size_t n_channels;
     const char *const *users; /* authors, by name or id, bots too: any of */
     size_t n_users;
-    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www, a ts, today, yesterday (UTC); NULL none. Slack's sense:
+    const char *after, *before; /* YYYY, YYYY-MM, YYYY-MM-DD, YYYY-Www, june, a ts, today, yesterday (UTC); NULL none. Slack's sense:
                                    after: later than that day, before: earlier than it */
     const char *const *has; /* link, file, reaction, pin, thread, :emoji: (all of) */
     size_t n_has;

@@ -156,6 +156,19 @@ err:
     return br_fail(err, rc, "the workspace is restored, its graph is not: %s: the next import builds it", why.msg);
 }
 
+/* Nothing of the home is in it yet: what is damaged is the backup, which is bad input. */
+static enum br_rc unpack(struct br_backup_reader *reader, const char *workspaces, const char *id, const char *name, const struct br_backup_options *o,
+                         struct br_err *err)
+{
+    struct br_err why = {0};
+    enum br_rc rc = br_store_restore(reader, workspaces, id, name, o, &why);
+    if (rc == BR_E_CORRUPT)
+        return br_fail(err, BR_E_DATA, "%s: restore another one", why.msg);
+    if (rc != BR_OK)
+        *err = why;
+    return rc;
+}
+
 int br_restore(struct br_home *h, const char *path, const char *name, const struct br_progress_options *opt,
                struct br_backup_report *out, struct br_error *error)
 {
@@ -178,7 +191,7 @@ int br_restore(struct br_home *h, const char *path, const char *name, const stru
     if (n < 0 || (size_t)n >= sizeof workspaces)
         BR_TRY(br_fail(&err, BR_E_USAGE, "the home directory's path is too long"));
     BR_TRY(br_home_dir_of(h, id, dir, sizeof dir, &err));
-    BR_TRY(br_store_restore(reader, workspaces, id, name, &o, &err));
+    BR_TRY(unpack(reader, workspaces, id, name, &o, &err));
     BR_TRY(br_registry_add(reg, id, name ? name : m.name, &err));
     relay_progress(&relay, "index", 0, 1);
     BR_TRY(rebuild_graph(h, dir, &err));

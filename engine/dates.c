@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "engine_int.h"
@@ -94,6 +95,24 @@ void br_week_of(int64_t ts, char name[16], int64_t *from, int64_t *to)
     snprintf(name, 16, "%04d-W%02d", year % 10000, (int)((*from - first_week(year)) / (7 * DAY) + 1) % 100);
 }
 
+static bool parse_month_name(const char *s, size_t len, int64_t *from, int64_t *to)
+{
+    static const char *const names[] = {"january", "february", "march",     "april",   "may",      "june",
+                                        "july",    "august",   "september", "october", "november", "december"};
+    time_t now = time(NULL);
+    struct tm tm = {0};
+    gmtime_r(&now, &tm);
+    for (int m = 0; m < 12; m++) {
+        if (strcasecmp(s, names[m]) != 0 && (len != 3 || strncasecmp(s, names[m], 3) != 0))
+            continue;
+        int year = tm.tm_year + 1900 - (m > tm.tm_mon);
+        *from = day_start(year, m + 1, 1);
+        *to = *from + days_of(year, m + 1) * DAY;
+        return true;
+    }
+    return false;
+}
+
 static bool parse_moment(const char *s, size_t len, int64_t *ts)
 {
     int64_t seconds, fraction = 0;
@@ -130,7 +149,7 @@ bool br_parse_date(const char *s, int64_t *from, int64_t *to)
         *to = *from + DAY;
         return true;
     }
-    if (parse_day(s, len, from, to) || parse_week(s, len, from, to))
+    if (parse_day(s, len, from, to) || parse_week(s, len, from, to) || parse_month_name(s, len, from, to))
         return true;
     if (!parse_moment(s, len, from))
         return false;

@@ -290,6 +290,8 @@ BR_MUST_USE enum br_rc br_query_parse(struct br_workspace *ws, struct br_slack_t
 void br_query_free(struct br_query *q);
 /* Bytes of a query that are read: all, or a beginning of whole characters. */
 size_t br_query_length(const char *query);
+/* BR_E_USAGE where behind that stands what hits have to meet, and would be passed over: a filter, a phrase, an exclusion. Not for literal ones. */
+BR_MUST_USE enum br_rc br_query_check_end(const char *query, struct br_err *err);
 /* The text of a query of nothing but words, as br_query.text has it. */
 void br_query_words(const char *query, struct br_buf *out);
 

@@ -63,8 +63,9 @@ static enum br_rc resolve(struct forgetting *f, struct br_err *err)
         BR_TRY(br_slack_find_channel(f->u.store, o->channel, f->channel_id, err));
         f->what.channel_id = f->channel_id;
     } else if (!br_parse_date(o->before, &f->what.before, &to)) {
-        BR_TRY(br_fail(err, BR_E_USAGE, "'%s' is no date: YYYY, YYYY-MM, YYYY-MM-DD, today, yesterday or a ts",
-                       o->before));
+        BR_TRY(br_fail(err, BR_E_USAGE, "'%s' is no date: give " BR_DATE_FORMS, o->before));
+    } else {
+        f->what.before = BR_MAX(f->what.before, INT64_C(1)); /* 0 is no bound; nothing is before 1970 */
     }
 err:
     return rc;

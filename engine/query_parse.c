@@ -465,6 +465,34 @@ size_t br_query_length(const char *query)
     return n;
 }
 
+/* Begins at a whole piece, so that what is cut in two counts as behind. */
+static bool has_condition(const char *s)
+{
+    char key[KEY_BYTES_MAX];
+    if (strchr(s, '"') || strstr(s, "\u201C") || strstr(s, "\u201D"))
+        return true;
+    while (*(s += strspn(s, " \t\r\n"))) {
+        size_t n = strcspn(s, " \t\r\n"), minus = *s == '-';
+        if ((minus && starts_word(s[1])) || filter_key(s + minus, n - minus, key))
+            return true;
+        s += n;
+    }
+    return false;
+}
+
+enum br_rc br_query_check_end(const char *query, struct br_err *err)
+{
+    size_t n = br_query_length(query);
+    if (!query[n])
+        return BR_OK;
+    while (n && !strchr(" \t\r\n", query[n - 1]))
+        n--;
+    return has_condition(query + n) ? br_fail(err, BR_E_USAGE,
+                                              "only the first %d bytes of a question are read: put filters, phrases and excluded words there",
+                                              QUERY_BYTES_MAX)
+                                    : BR_OK;
+}
+
 /* What is read of the query, with typographic quotes as plain ones unless literal. */
 static void plain_query(const char *query, bool literal, struct br_buf *out)
 {

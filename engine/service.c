@@ -68,7 +68,7 @@ static void add_state(struct br_buf *b, const struct br_store_info *info)
 
 /* ---- limits ---- */
 
-static enum br_rc check(const struct br_search_options *o, struct br_err *err)
+static enum br_rc check(const char *query, const struct br_search_options *o, struct br_err *err)
 {
     size_t filters = o->n_channels + o->n_users + o->n_has + o->n_with + o->n_is;
     if (o->n > BR_SEARCH_N_MAX)
@@ -76,7 +76,7 @@ static enum br_rc check(const struct br_search_options *o, struct br_err *err)
     if (o->n_channels > BR_SEARCH_FILTERS_MAX || o->n_users > BR_SEARCH_FILTERS_MAX || o->n_has > BR_SEARCH_FILTERS_MAX ||
         o->n_with > BR_SEARCH_FILTERS_MAX || o->n_is > BR_SEARCH_FILTERS_MAX || filters > BR_SEARCH_FILTERS_MAX)
         return br_fail(err, BR_E_USAGE, "too many filters: at most %d in one question", BR_SEARCH_FILTERS_MAX);
-    return BR_OK;
+    return o->literal ? BR_OK : br_query_check_end(query, err);
 }
 
 /* ---- br_search ---- */
@@ -139,7 +139,7 @@ int br_search(struct br_workspace *ws, const char *query, const struct br_search
     const struct br_search_options *o = options ? options : &defaults;
     struct br_err err = {0};
     enum br_rc rc;
-    BR_TRY(check(o, &err));
+    BR_TRY(check(query, o, &err));
     BR_TRY(br_store_read_begin(ws->store, &err));
     rc = answer(ws, query, o, out, &err);
     br_store_read_end(ws->store);

@@ -397,8 +397,8 @@ enum br_rc br_store_backup(const struct br_io *io, const char *dir, const char *
     int n = snprintf(tmp, sizeof(tmp), "%s.%016llx.tmp", path, (unsigned long long)tag); /* its own: two may be made at once */
     if (n < 0 || (size_t)n >= sizeof(tmp))
         return br_fail(err, BR_E_TOOBIG, "the path of the backup is too long");
-    if (io->stat(io->ctx, path, &st) == 0 && st.is_dir)
-        return br_fail(err, BR_E_USAGE, "%s is a directory: name a file for the backup", path);
+    if (io->stat(io->ctx, path, &st) == 0 && (st.is_dir || st.is_special)) /* a device or a pipe would be replaced, not written to */
+        return br_fail(err, BR_E_USAGE, "%s is %s: name a file for the backup", path, st.is_dir ? "a directory" : "no regular file");
     if (!(b.piece = malloc(PIECE)))
         return br_fail_nomem(err);
     sweep_earlier(io, path);

@@ -181,6 +181,6 @@ enum br_rc br_manifest_parse(char *text, size_t n, const char *path, struct br_m
     if (p.bad || *p.at || !last || !br_workspace_id_ok(m->workspace_id) || m->generation < 1)
         return br_fail(err, BR_E_DATA, "%s is no backup of this program: its manifest makes no sense", path);
     if (memcmp(want, have, 16) != 0)
-        return br_fail(err, BR_E_CORRUPT, "the backup %s is damaged: its manifest fails its checksum", path);
+        return br_fail(err, BR_E_DATA, "the backup %s is damaged: its manifest fails its checksum", path);
     return BR_OK;
 }

@@ -111,6 +111,8 @@ enum br_rc br_slack_forget_messages(struct br_store *s, struct br_slack_forget *
     enum br_rc rc;
     if (!keys)
         return br_fail_nomem(err);
+    if (!what->user_id && !what->channel_id && !what->before)
+        BR_TRY(br_fail(err, BR_E_USAGE, "nothing says what to forget")); /* which would be all */
     BR_TRY(br_store_erasing(s, err));
     BR_TRY(next_messages(s, what, keys, n, &found, err));
     for (size_t i = 0; i < found; i++) {

@@ -226,6 +226,24 @@ err:
     return rc;
 }
 
+/* Ids are in capitals. A name that is one but for the case goes before. */
+static enum br_rc find_id_in_capitals(struct br_store *s, const struct lookup *l, const char *name, struct finder *f, struct br_err *err)
+{
+    char id[64];
+    bool exists;
+    size_t n = strlen(name);
+    if (n >= sizeof(id))
+        return BR_OK;
+    for (size_t i = 0; i <= n; i++)
+        id[i] = name[i] >= 'a' && name[i] <= 'z' ? (char)(name[i] - 'a' + 'A') : name[i];
+    enum br_rc rc = id_exists(s, l->by_id, id, &exists, err);
+    if (rc == BR_OK && exists) {
+        copy_key(f->best[0].id, id);
+        f->matches = 1;
+    }
+    return rc;
+}
+
 static enum br_rc find_in(struct br_store *s, const struct lookup *l, const char *name, struct finder *f,
                           struct br_err *err)
 {
@@ -241,6 +259,8 @@ static enum br_rc find_in(struct br_store *s, const struct lookup *l, const char
     br_name_fold_marks(name, f->bare);
     f->limit = BR_MAX((size_t)1, BR_MIN(strlen(f->bare) / 3, (size_t)4));
     BR_TRY(l->all ? look(s, l->all, l->n_names, f, err) : look_at_bots(s, f, err));
+    if (!f->matches)
+        BR_TRY(find_id_in_capitals(s, l, name, f, err));
 err:
     return rc;
 }

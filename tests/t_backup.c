@@ -363,7 +363,7 @@ static void refused(struct br_home *home, const char *path, const char *what)
     struct br_error err = {0};
     struct br_backup_report r;
     int status = br_restore(home, path, NULL, NULL, &r, &err);
-    if ((status != BR_STATUS_BAD_DATA && status != BR_STATUS_DAMAGED) || !err.message[0] || strchr(err.message, '\n'))
+    if (status != BR_STATUS_BAD_DATA || !err.message[0] || strchr(err.message, '\n'))
         fail_msg("%s: status %d, %s", what, status, err.message);
     char dir[1400];
     snprintf(dir, sizeof dir, "%s/workspaces", br_home_path(home));
@@ -596,8 +596,15 @@ static void stopped_backups_keep_the_one_before(void **state)
     file_equal(path, in_scratch("kept"));
     assert_int_equal(entries_of(scratch, "s.tar.zst"), 1);
     assert_int_equal(entries_of(dir, "backup-"), 0);
-    /* damage is not carried on */
+    /* what is no file is not replaced by one */
     stop = 0;
+    struct stat st;
+    assert_int_equal(mkfifo(in_scratch("pipe"), 0600), 0);
+    assert_int_equal(br_store_backup(&br_io_posix, dir, in_scratch("pipe"), &opt, &m, &size, &why), BR_E_USAGE);
+    assert_int_equal(stat(in_scratch("pipe"), &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    why = (struct br_err){0};
+    /* damage is not carried on */
     char content[1500];
     snprintf(content, sizeof content, "%s/content.1", dir);
     int fd = open(content, O_RDWR);

@@ -645,6 +645,8 @@ static void upkeep_commands_answer_in_their_shape(void **state)
     done(&o);
     o = RUN("upkeep", "import", in_scratch("tiny"));
     assert_done(&o);
+    assert_null(strstr(o.out, "all 4"));
+    assert_non_null(strstr(o.out, "0 messages of it are here already; 4 that were forgotten or deleted here stay out"));
     done(&o);
     o = RUN("upkeep", "channel", "general", "--json");
     assert_int_equal(o.status, 1); /* nothing came back */
@@ -694,6 +696,27 @@ static void embed_and_model_answer_in_their_shape(void **state)
     number(j, "bytes");
     json_decref(j);
     done(&o);
+}
+
+static void a_pipe_is_not_replaced_by_a_file(void **state)
+{
+    (void)state;
+    static const char *const COMMANDS[][4] = {{"model", "convert", "nowhere"}, {"backup"}};
+    assert_int_equal(mkfifo(in_scratch("pipe"), 0600), 0);
+    for (size_t i = 0; i < 2; i++) {
+        const char *args[5] = {NULL};
+        size_t n = 0;
+        for (; COMMANDS[i][n]; n++)
+            args[n] = COMMANDS[i][n];
+        args[n] = in_scratch("pipe");
+        struct outcome o = run_args("home", NULL, args);
+        struct stat st;
+        assert_error(&o, 2);
+        assert_non_null(strstr(o.err, "no regular file"));
+        assert_int_equal(stat(in_scratch("pipe"), &st), 0);
+        assert_true(S_ISFIFO(st.st_mode));
+        done(&o);
+    }
 }
 
 static void backup_restore_and_migrate_answer_in_their_shape(void **state)
@@ -799,6 +822,7 @@ int main(void)
         cmocka_unit_test(status_and_verify_answer_in_their_shape),
         cmocka_unit_test(upkeep_commands_answer_in_their_shape),
         cmocka_unit_test(embed_and_model_answer_in_their_shape),
+        cmocka_unit_test(a_pipe_is_not_replaced_by_a_file),
         cmocka_unit_test(backup_restore_and_migrate_answer_in_their_shape),
         cmocka_unit_test(a_full_disk_behind_stdout_is_exit_4),
     };

@@ -117,6 +117,35 @@ static void weeks_are_those_of_the_calendar(void **state)
     assert_int_equal(br_parse_bounds("2016-W00", NULL, &a, &b, &err), BR_STATUS_USAGE);
 }
 
+static void a_month_by_its_name_is_the_last_that_has_begun(void **state)
+{
+    (void)state;
+    static const char *const names[][3] = {{"january", "jan", "January"}, {"february", "feb", "FEB"}, {"march", "mar", "March"}, {"april", "apr", "April"},
+                                           {"may", "may", "May"}, {"june", "jun", "June"}, {"july", "jul", "July"}, {"august", "aug", "August"},
+                                           {"september", "sep", "Sep"}, {"october", "oct", "OCTOBER"}, {"november", "nov", "nOv"}, {"december", "dec", "Dec"}};
+    struct br_error err = {0};
+    time_t now = time(NULL);
+    struct tm tm = *gmtime(&now);
+    for (int m = 0; m < 12; m++) {
+        char month[16];
+        int64_t after, before, a, b;
+        snprintf(month, sizeof month, "%04d-%02d", (tm.tm_year + (m > tm.tm_mon ? 1899 : 1900)) % 10000, m + 1);
+        assert_int_equal(br_parse_bounds(month, month, &after, &before, &err), 0);
+        assert_true(before <= (int64_t)now * 1000000);
+        for (int i = 0; i < 3; i++) {
+            if (br_parse_bounds(names[m][i], names[m][i], &a, &b, &err))
+                fail_msg("%s", err.message);
+            assert_int_equal(a, after);
+            assert_int_equal(b, before);
+        }
+    }
+    static const char *const none[] = {"ja", "janu", "januaryy", "jan-2016", "jan ", "mon"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        int64_t a, b;
+        assert_int_equal(br_parse_bounds(none[i], NULL, &a, &b, &err), BR_STATUS_USAGE);
+    }
+}
+
 static void id_of(const struct br_message *m, char out[128])
 {
     snprintf(out, 128, "%s:%lld.%06lld", m->channel_id, (long long)(m->ts / 1000000), (long long)(m->ts % 1000000));
@@ -226,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activity_is_what_a_walk_counts),
         cmocka_unit_test(weeks_are_those_of_the_calendar),
+        cmocka_unit_test(a_month_by_its_name_is_the_last_that_has_begun),
         cmocka_unit_test(pages_of_a_channel_are_its_messages_once),
         cmocka_unit_test(similar_gives_other_conversations_once),
     };

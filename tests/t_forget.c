@@ -502,6 +502,21 @@ static void what_stopped_processes_left_goes_too(void **state)
     up_end(&f);
 }
 
+/* The first day of time is no bound that is missing. */
+static void before_the_first_day_is_nothing(void **state)
+{
+    static const char *const DAYS[] = {"1970", "1970-01", "1970-01-01", "0.000000", "1969", "1969-12-31", "0001"};
+    struct fixture f;
+    (void)state;
+    up_begin(&f);
+    up_message(&f, 0, 0, "U0ADALOVE", up_words(1), -1);
+    up_import(&f);
+    for (size_t i = 0; i < sizeof DAYS / sizeof *DAYS; i++)
+        assert_int_equal(forgotten(&f, (struct br_forget_options){.before = DAYS[i]}).messages, 0);
+    up_there(&f, up_words(1));
+    up_end(&f);
+}
+
 static void it_asks_for_exactly_one_thing_and_one_that_exists(void **state)
 {
     struct fixture f;
@@ -533,6 +548,7 @@ int main(void)
         cmocka_unit_test(a_backup_under_way_is_waited_for),
         cmocka_unit_test(a_killed_forget_is_finished_by_the_next),
         cmocka_unit_test(what_stopped_processes_left_goes_too),
+        cmocka_unit_test(before_the_first_day_is_nothing),
         cmocka_unit_test(it_asks_for_exactly_one_thing_and_one_that_exists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,41 @@ static void hostile_queries_are_text(void **state)
     }
 }
 
+/* Of a very long question the beginning is read, which must not cost a condition: no hit would have to meet it. */
+static void conditions_behind_what_is_read_are_refused(void **state)
+{
+    (void)state;
+    static const char *const conditions[] = {"in:nowhere", "-bus", "\"bus stop\"", "\u201Cbus stop\u201D", "before:2001", "-in:general", "-\"bus stop\""};
+    static const char *const words[] = {"bus", "-", "12:30", "a-b", "--"};
+    enum { READ = 16384 };
+    char query[READ + 64];
+    struct br_search_results r = {0};
+    struct br_error err = {0};
+    struct br_search_options literal = {.literal = true};
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
+        for (size_t at = READ - 12; at <= READ + 1; at++) {
+            memset(query, 'x', at);
+            for (size_t j = 5; j < at; j += 6)
+                query[j] = ' ';
+            query[at - 1] = ' ';
+            snprintf(query + at, sizeof query - at, "%s", conditions[i]);
+            int status = br_search(ws, query, NULL, &r, &err);
+            if (strlen(query) > READ && status != BR_STATUS_USAGE)
+                fail_msg("%s at %zu: %d", conditions[i], at, status);
+            br_search_results_free(&r);
+        }
+    assert_int_equal(br_search(ws, query, &literal, &r, &err), 0);
+    br_search_results_free(&r);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        memset(query, ' ', READ);
+        memcpy(query, "lake", 4);
+        snprintf(query + READ, sizeof query - READ, "%s", words[i]);
+        r = search(query, NULL);
+        assert_true(r.count > 0);
+        br_search_results_free(&r);
+    }
+}
+
 static void workspaces_do_not_see_each_other(void **state)
 {
     (void)state;
@@ -146,7 +181,9 @@ int main(void)
         cmocka_unit_test(the_two_stores_agree),           cmocka_unit_test(meaning_finds_what_words_do_not),
         cmocka_unit_test(exact_and_default_agree),        cmocka_unit_test(filters_hold_and_never_under_return),
         cmocka_unit_test(unknown_names_are_said_not_ignored), cmocka_unit_test(phrases_and_exclusions_hold),
-        cmocka_unit_test(hostile_queries_are_text),       cmocka_unit_test(workspaces_do_not_see_each_other),
+        cmocka_unit_test(hostile_queries_are_text),
+        cmocka_unit_test(conditions_behind_what_is_read_are_refused),
+        cmocka_unit_test(workspaces_do_not_see_each_other),
     };
     return cmocka_run_group_tests(tests, setup, archive_remove);
 }

@@ -382,6 +382,10 @@ static void test_names(void **state)
     assert_string_equal(id, "C9");
     OK(br_slack_find_user(s, "@ZOË łUK", id, err));
     assert_string_equal(id, "U1");
+    OK(br_slack_find_channel(s, "#c9", id, err));
+    assert_string_equal(id, "C9");
+    OK(br_slack_find_user(s, "u4", id, err));
+    assert_string_equal(id, "U4");
     OK(br_slack_find_user(s, "alex two", id, err));
     assert_string_equal(id, "U3");
     const char *const two[] = {"U1", "U2"};

@@ -135,6 +135,36 @@ static void at_40_columns_ids_and_dates_are_whole(void **state)
     free(out);
 }
 
+/* A line that is too long would leave a piece of itself behind each time it is drawn. */
+static void progress_stays_on_its_line(void **state)
+{
+    (void)state;
+    enum { COLUMNS = 20 };
+    mkdir(in_scratch("slow"), 0700);
+    mkdir(in_scratch("slow/general"), 0700);
+    write_file("slow/channels.json", "[{\"id\":\"C0TINY002\",\"name\":\"general\"}]");
+    FILE *f = fopen(in_scratch("slow/general/2024-01-01.json"), "w");
+    assert_non_null(f);
+    for (int i = 0; i < 600; i++) /* each to be embedded */
+        fprintf(f, "%s{\"type\":\"message\",\"user\":\"U0ADA001\",\"ts\":\"17041%05d.000100\",\"text\":\"number %d is here, and it says so\"}", i ? "," : "[", i, i);
+    fputs("]", f);
+    assert_int_equal(fclose(f), 0);
+    const char *const args[] = {"import", in_scratch("slow"), "--home", in_scratch("slow_home"), NULL};
+    char *out = on_terminal(COLUMNS, args), *line = out;
+    size_t bars = 0;
+    for (char *end; (end = strstr(line, "\033[K")); line = end + 3) {
+        while (*line == '\r' || *line == '\n')
+            line++;
+        size_t columns = columns_of(line, (size_t)(end - line));
+        assert_true(columns < COLUMNS);
+        assert_true(!columns || memchr(line, '%', columns));
+        bars += columns > 0;
+    }
+    if (!bars)
+        print_message("too fast for a bar to be drawn\n");
+    free(out);
+}
+
 static void what_is_no_terminal_gets_permalinks(void **state)
 {
     (void)state;
@@ -152,6 +182,7 @@ int main(void)
         cmocka_unit_test(nothing_is_wider_than_the_terminal),
         cmocka_unit_test(at_80_columns_permalinks_and_dates_are_whole),
         cmocka_unit_test(at_40_columns_ids_and_dates_are_whole),
+        cmocka_unit_test(progress_stays_on_its_line),
         cmocka_unit_test(what_is_no_terminal_gets_permalinks),
     };
     return cmocka_run_group_tests(tests, set_up, cli_remove_scratch);

@@ -151,23 +151,40 @@ static json_t *import_json(const struct import *im)
     return document;
 }
 
+/* Messages of the archive that were forgotten or deleted here before, and stay so. */
+static uint64_t gone_before(const struct br_import_report *r)
+{
+    uint64_t told = r->messages_new + r->messages_updated + r->messages_deleted + r->messages_unchanged;
+    for (size_t i = 0; i < r->n_warnings; i++)
+        if (strcmp(r->warnings[i].code, "duplicate_message") == 0)
+            told += r->warnings[i].count;
+    return r->messages_seen > told ? r->messages_seen - told : 0;
+}
+
 static void put_outcome(FILE *f, const struct br_import_report *r)
 {
     char a[32], b[32], c[32], d[32], e[32];
     const char *name = *r->name ? r->name : r->workspace;
     bool nothing = !r->messages_new && !r->messages_updated && !r->messages_deleted;
+    uint64_t gone = gone_before(r);
     if (nothing && r->messages_seen && !r->dry_run) {
         fputs("Nothing new for ", f);
         term_puts(f, name);
-        fprintf(f, ": all %s message%s of it are here already\n", format_count(r->messages_seen, a),
-                plural(r->messages_seen));
+        if (gone)
+            fprintf(f, ": %s message%s of it are here already", format_count(r->messages_unchanged, a), plural(r->messages_unchanged));
+        else
+            fprintf(f, ": all %s message%s of it are here already", format_count(r->messages_seen, a), plural(r->messages_seen));
     } else {
         fputs(r->dry_run ? "Would import into " : "Imported into ", f);
         term_puts(f, name);
-        fprintf(f, ": %s message%s: %s new, %s changed, %s deleted, %s as before\n", format_count(r->messages_seen, a),
+        fprintf(f, ": %s message%s: %s new, %s changed, %s deleted, %s as before", format_count(r->messages_seen, a),
                 plural(r->messages_seen), format_count(r->messages_new, b), format_count(r->messages_updated, c),
                 format_count(r->messages_deleted, d), format_count(r->messages_unchanged, e));
     }
+    if (gone)
+        fprintf(f, "%s %s that %s forgotten or deleted here stay%s out", nothing && !r->dry_run ? ";" : ",", format_count(gone, a),
+                gone == 1 ? "was" : "were", gone == 1 ? "s" : "");
+    putc('\n', f);
     fprintf(f, "  %s user%s, %s channel%s, %s thread%s", format_count(r->users, a), plural(r->users),
             format_count(r->channels, b), plural(r->channels), format_count(r->threads, c), plural(r->threads));
     fprintf(f, ", %s reaction%s, %s file%s, %s document%s to search\n", format_count(r->reactions, a),

@@ -1,5 +1,6 @@
 /* cmd_model.c - model show, model convert. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -55,6 +56,9 @@ static int convert(struct cli *cli, const char *source, const char *out_path)
                                                .query_prefix = a->text[OPT_QUERY_PREFIX],
                                                .passage_prefix = a->text[OPT_PASSAGE_PREFIX],
                                                .max_tokens = (size_t)a->number[OPT_MAX_LENGTH]}; /* 0: not given */
+    struct stat st;
+    if (stat(out_path, &st) == 0 && !S_ISREG(st.st_mode)) /* it would be replaced, not written to */
+        return cli_fail(BR_STATUS_USAGE, "%s is no regular file: name a file for the model", out_path);
     if (br_model_file_convert_with(source, out_path, &options, &err))
         return cli_fail_with(&err);
     cli_note(cli, "Written: %s. Use it with --model %s", out_path, out_path);

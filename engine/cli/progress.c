@@ -49,8 +49,10 @@ static void draw_bar(struct progress *p, const struct br_import_progress *now)
     memset(bar, '#', (size_t)full);
     bar[BAR_CELLS] = '\0';
     facts(text, sizeof(text), now);
+    int room = term_columns(&p->cli->err) - 1;
     int n = snprintf(line, sizeof(line), "%-12s [%s] %s", now->phase, bar, text);
-    int room = p->cli->err.width - 1;
+    if (n > room) /* the numbers say more than the bar */
+        n = snprintf(line, sizeof(line), "%s %s", now->phase, text);
     fprintf(stderr, "\r%.*s\033[K", n < room ? n : room, line);
     fflush(stderr);
     p->drawn = true;

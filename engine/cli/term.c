@@ -27,6 +27,12 @@ void term_init(struct term *t, FILE *file, bool no_color)
         t->width = MOST_COLUMNS;
 }
 
+int term_columns(const struct term *t)
+{
+    struct winsize size;
+    return t->is_tty && ioctl(fileno(t->file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : t->width;
+}
+
 const char *term_style(const struct term *t, enum term_style style)
 {
     static const char *const ESCAPES[] = {

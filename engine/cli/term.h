@@ -16,6 +16,8 @@ struct term {
 enum term_style { STYLE_NONE, STYLE_BOLD, STYLE_DIM, STYLE_CHANNEL, STYLE_NAME, STYLE_MATCH, STYLE_ERROR };
 
 void term_init(struct term *t, FILE *file, bool no_color);
+/* Columns there are at this moment: fewer than width where that would be too few to write in, or the window was made smaller since. */
+int term_columns(const struct term *t);
 /* The escape that begins a style, "" without colours; STYLE_NONE ends it. */
 const char *term_style(const struct term *t, enum term_style style);
 

@@ -15,6 +15,7 @@ struct br_io_stat {
     int64_t size;
     unsigned mode; /* permission bits */
     bool is_dir;
+    bool is_special; /* neither a directory nor a regular file: a device, a pipe, a socket */
     bool is_ours; /* the user who runs this owns it */
 };
 

@@ -131,6 +131,7 @@ static int px_stat(void *ctx, const char *path, struct br_io_stat *out)
     *out = (struct br_io_stat){.size = st.st_size,
                                .mode = st.st_mode & 07777,
                                .is_dir = S_ISDIR(st.st_mode),
+                               .is_special = !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode),
                                .is_ours = st.st_uid == geteuid()};
     return 0;
 }
