@@ -559,8 +559,8 @@ static size_t within_beam(const struct br_searcher *s)
 }
 
 /* The same through all nodes, until the k nearest that pass, and some more, lie within the beam: it is where the walk looked with care. If they do
- * not, the filter leaves out most of the query's own neighbourhood; how many do tells which beam would be enough. *n_out is 0 where that is too
- * wide. */
+ * not, the filter leaves out most of the query's own neighbourhood; how many do tells which beam would be enough. *n_out is 0 where the widest
+ * that a scan's price allows holds fewer than k. */
 static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
                                struct br_hit *out, size_t *n_out, struct br_err *err)
 {
@@ -577,9 +577,10 @@ static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s,
         ix->kernels->descend(ix, s, 0, BR_MIN(ef / 4, (size_t)BEAM_ABOVE), &starts);
         ix->kernels->walk(ix, s, &starts, 0, ef, filtering ? &q->filter : NULL);
         size_t n = filtering ? within_beam(s) : enough;
-        if (n >= enough || n >= plan->matches)
+        bool last = 2 * ef > widest;
+        if (n >= (last ? q->k : enough) || n >= plan->matches)
             break;
-        if (2 * ef > widest)
+        if (last)
             return BR_OK;
         ef = n ? BR_MIN(ef * enough / n * 5 / 4, widest) : widest;
     }
