@@ -1,6 +1,7 @@
 /* bench_ann.c - see bench_ann.h. */
 #include "bench_ann.h"
 
+#include "embed/blas.h"
 #include "engine_int.h"
 
 #include <math.h>
@@ -149,11 +150,24 @@ static enum br_rc lift(struct br_ann *a, const struct br_ann_data *d, enum br_an
 static void exact_share(struct share *s)
 {
     struct br_ann *a = s->a;
-    for (size_t i = s->first; i < s->end; i++) {
-        struct br_hit *hits = a->answers + i * a->k;
-        size_t n = br_exact_range(&a->rows, a->dim, a->queries + i * a->dim, 0, a->n_base, NULL, a->k, hits);
-        a->worst[i] = n ? hits[n - 1].similarity : 0;
-    }
+    size_t n_queries = s->end - s->first, *n = malloc(BR_MAX(n_queries, (size_t)1) * sizeof *n);
+    struct br_hit *hits = a->answers + s->first * a->k;
+    const float *queries = a->queries + s->first * a->dim;
+    s->rc = n ? BR_OK : br_fail_nomem(&s->err);
+    if (s->rc == BR_OK && br_blas_ready())
+        s->rc = br_exact_many(&a->rows, a->dim, queries, n_queries, a->k, br_blas_products, hits, n, &s->err);
+    else
+        for (size_t i = 0; i < n_queries && s->rc == BR_OK; i++)
+            n[i] = br_exact_range(&a->rows, a->dim, queries + i * a->dim, 0, a->n_base, NULL, a->k, hits + i * a->k);
+    for (size_t i = 0; i < n_queries && s->rc == BR_OK; i++)
+        a->worst[s->first + i] = n[i] ? hits[i * a->k + n[i] - 1].similarity : 0;
+    free(n);
+}
+
+static enum br_rc find_truth(struct br_ann *a, struct br_err *err)
+{
+    (void)br_blas_ready(); /* here, before there are threads */
+    return run_shares(a, exact_share, 0, err);
 }
 
 static enum br_rc given_truth(struct br_ann *a, const struct br_ann_data *d, struct br_err *err)
@@ -230,7 +244,7 @@ int br_ann_new(const struct br_ann_data *d, const struct br_ann_options *opt, st
         free(a->given);
     a->given = NULL;
     BR_TRY(build(a, opt, &err));
-    BR_TRY(d->truth ? given_truth(a, d, &err) : run_shares(a, exact_share, 0, &err));
+    BR_TRY(d->truth ? given_truth(a, d, &err) : find_truth(a, &err));
     *out = a;
     return BR_STATUS_OK;
 err:

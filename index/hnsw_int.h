@@ -259,6 +259,8 @@ struct br_filter {
     const uint64_t *allow;  /* a bit a node, none set from node_end on; NULL: all before it */
     uint32_t node_end;      /* nodes from here on have no row */
     bool within;            /* walk among what passes alone; allow is there, and nothing is put into passed */
+    bool go_on;             /* then: where the last walk of this searcher ended, with a beam no narrower */
+    size_t expand;          /* then: no further than so many of the beam */
 };
 static inline bool br_node_passes(const struct br_index *ix, const struct br_filter *f, uint32_t node)
 {

@@ -11,14 +11,18 @@
  * vectors and a million synthetic ones; bench/index_filters.c, which can also force a way, measures them):
  *   Many pass, a third or more: the walk goes through all nodes, and the filter decides what enters the answer. The beam is as much wider as fewer
  *     pass, less what is met beside it: 1.2 to 2 times.
- *   Few pass: the scan of their codes. It costs by the match, whatever the graph.
- *   In between: the walk goes through what passes alone (walk_body.inc), with a beam that hardly depends on the share: 3 to 5 times. It looks
- *     at some ROWS_PER_EF rows' worth of memory for each entry of its beam, twice as much where the graph has outgrown the caches. As the scan
- *     is certain and the walk is not, the scan is preferred until it costs twice as much.
- * A walk within a filter can fail, and knows it: where fewer than k came back; where it met far fewer neighbours that pass than there are of all
- * (the filter leaves out what is near the query, and what passes there has no neighbours of its own kind), or far more, away from the query;
- * where the k-th answer lies in a crowd. Then the scan answers after all: no filter hides matches. What it costs then is what memory gives:
- * a scan of half of a million reads 96 MB. */
+ *   Few pass: the scan of their codes. It costs by the match, whatever the graph, and is certain: it is taken up to some 5 times.
+ *   In between: the walk goes through what passes alone (walk_body.inc), with a beam that hardly depends on the share: 2 to 5 times.
+ * A walk can fail, and knows it. Through all: where too few of those that pass lie within its beam, it looks again with one that has room for them, if
+ * that is cheaper than a scan. Within a filter: where fewer than k came back; where it met far fewer neighbours that pass than there are of all
+ * (the filter leaves out what is near the query, and what passes there has no neighbours of its own kind), or far more, away from the query, and
+ * what it found does not surround the query; where the k-th answer lies in a crowd. Then the scan answers after all: no filter hides matches.
+ *
+ * What such a scan costs is what memory gives. A filter that is the query's opposite (farthest pass, wholly or mostly) leaves answers that no walk
+ * comes to: they lie on a shell around the query, as near as ten thousand others that do not pass, and not next to one another. So every
+ * match is looked at: of a million with half passing, 96 MB of half codes, where a walk without filter reads .4. Smaller codes beside these would not
+ * make it a walk: of one bit, 24 MB are read, and 4 to 8 in a hundred of the half codes as well, out of order, as their error (.03 of similarity) is
+ * half as wide as all similarities are; of two bits, 48 MB and 3 in a thousand (measured, mostly the farthest passing). */
 #include "hnsw_int.h"
 
 #include "exact_int.h"
@@ -38,10 +42,7 @@
 #define FILTERED_DEN 5
 #define WANTED_NUM 5
 #define WANTED_DEN 4
-/* A walk within: the beam, relative to a plain one. */
-#define WITHIN_NUM 5
-#define WITHIN_DEN 4
-#define ROWS_PER_EF 75
+#define ROWS_PER_EF 125
 #define CACHED_NODES 250000u
 /* Neighbours that passed, met on a walk within, relative to how many pass of all: it is not to be trusted where they were fewer than THIN; nor where
  * they were more than THICK, and among the nearest of all fewer than half of that pass: what was found lies together, and not where the query is. */
@@ -50,8 +51,12 @@
 #define SAMPLE 128
 #define SAMPLE_TRIES 4096
 #define STARTS 4
+#define CLEAR 20 /* a walk through all: so many more than are wanted lie within the beam, then it has all of the nearest */
+#define LOOK_EARLY 4 /* a walk within: after so large a part of the beam it is seen whether it is where it should be */
+#define LOOK_AGAIN 2 /* and where it may not, so much wider is the beam that makes sure */
 #define BEAM_ABOVE 16 /* where a beam of four times as many follows */
 #define BEAM_ABOVE_WITHIN 128
+#define AMONG 2 /* times as far, squared */
 #define CROWD 8 /* of a sample; a quarter of a standard deviation from the k-th answer, there are none else */
 #define CROWD_NEAR 0.25f
 #define SCAN_BATCH 32
@@ -112,6 +117,12 @@ static void rerank(const struct br_index *ix, const struct query *q, uint32_t no
 }
 
 /* --- The scan. --- */
+
+/* What 16 dots with a high plane are too large by, whose low half is taken for 7.5. */
+static float high_bias(const struct br_quant_query *q)
+{
+    return (float)q->bias * (120.5f / 128);
+}
 
 /* What is lost is at most the product of the lengths of the query and of the residual. As a rule they point nowhere in
  * particular, seen from one another, and it is a normal variable with the dim-th part of that square as its variance. Stored vectors have
@@ -279,7 +290,7 @@ static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct 
     q->likely_share = fminf(LIKELY_DEVIATIONS / sqrtf((float)ix->dim), 1);
     struct scan_pass pass = {.ix = ix, .s = s, .q = q, .first = first, .least_dot = INT32_MIN,
                              .all = ix->count <= ix->exact_nodes || matches <= PROOF_MATCHES};
-    pass.zero = (float)q->quant.bias * (120.5f / 128);
+    pass.zero = high_bias(&q->quant);
     bound_matches(&pass);
     size_t n = pass.n_bounds;
     struct br_bound *ranked = s->bounds + n;
@@ -416,16 +427,33 @@ static void drop_unwanted(const struct br_index *ix, struct br_searcher *s, cons
     s->pool_n = left;
 }
 
-/* A walk among what passes has fewer ways out of a region that is not the nearest. So it starts from more that a wider beam finds on the level above,
- * whether they pass or not. Returns the share of them that passes, and how near the nearest is. */
-static double find_region(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_starts *starts, int32_t *nearest)
+/* A walk among what passes. */
+struct search_within {
+    struct br_starts starts;
+    size_t unwanted; /* of the starts: those that do not pass */
+    size_t beam;
+    double share;    /* of all nodes: what passes */
+    double near;     /* the same of those that the way down ended at */
+    int32_t nearest; /* and how near the nearest of them is */
+};
+
+/* It has fewer ways out of a region that is not the nearest. So it starts from more that a wider beam finds on the level above, whether they pass or
+ * not. */
+static void find_region(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct search_within *w)
 {
     size_t passing = 0;
-    ix->kernels->descend(ix, s, 0, BEAM_ABOVE_WITHIN, starts);
-    for (size_t i = 0; i < starts->n; i++)
-        passing += q->filter.allow[starts->node[i] / 64] >> starts->node[i] % 64 & 1;
-    *nearest = ix->max_level ? s->pool[0].d : INT32_MAX;
-    return (double)passing / (double)starts->n;
+    ix->kernels->descend(ix, s, 0, BEAM_ABOVE_WITHIN, &w->starts);
+    for (size_t i = 0; i < w->starts.n; i++)
+        passing += q->filter.allow[w->starts.node[i] / 64] >> w->starts.node[i] % 64 & 1;
+    w->nearest = ix->max_level ? s->pool[0].d : INT32_MAX;
+    w->near = (double)passing / (double)w->starts.n;
+}
+
+/* How many rows a scan may read for each entry of a beam; they take about three times as long as a walk within a filter takes for it: a scan is certain.
+ * Twice as many where the graph has outgrown the caches: that slows a walk down more than a scan. */
+static uint64_t rows_per_ef(const struct br_index *ix)
+{
+    return ix->count > CACHED_NODES ? 2 * ROWS_PER_EF : ROWS_PER_EF;
 }
 
 static enum br_rc fit_walk(const struct br_index *ix, struct br_searcher *s, size_t ef, size_t passed, struct br_err *err)
@@ -433,56 +461,129 @@ static enum br_rc fit_walk(const struct br_index *ix, struct br_searcher *s, siz
     return br_searcher_fit(s, ix->count, BR_MAX(ef, (size_t)BR_BEAM_ABOVE_MAX), passed, 2 * ix->stride) ? BR_OK : br_fail_nomem(err);
 }
 
-/* K-NN-SEARCH, the paper's algorithm 5, among what passes. *n_out is 0 where it is not to be trusted. */
+/* How far a node's nearer links lead: the lower quartile of the squared distances. INFINITY where it has none. */
+static double link_length2(const struct br_index *ix, uint32_t node)
+{
+    _Alignas(64) int8_t code[2 * BR_DIM_MAX];
+    struct br_link found[BR_LINKS_MAX];
+    uint32_t cap, n = 0;
+    const uint32_t *links = br_node_links(ix, node, 0, &cap);
+    br_quant_to_signed(br_high(ix, node), br_low(ix, node), ix->stride, code);
+    for (uint32_t i = 0; i < cap && links[i] != BR_NO_LINK; i++) {
+        int32_t dot;
+        if (links[i] >= ix->count || br_meta(ix, links[i])->flags & BR_NODE_DEAD)
+            continue;
+        const uint8_t *row = br_high(ix, links[i]);
+        ix->kernels->dots(&row, 1, code, ix->stride, &dot);
+        found[n++] = (struct br_link){.d = br_link_distance(ix, links[i], br_meta(ix, node), code, dot), .id = links[i]};
+    }
+    br_sort_links(found, n);
+    return n ? (double)found[n / 4].d / ((double)ix->scale * (double)ix->scale) : INFINITY;
+}
+
+/* Does the query lie among what was found, not much farther from the k-th than what was found lies from its own neighbours? From outside, links do
+ * not lead to what is nearest: a neighbourhood seen from afar is a crowd. */
+static bool lies_among(const struct br_index *ix, const struct br_searcher *s, struct query *q)
+{
+    const size_t asked[] = {0, q->k / 2, q->k - 1};
+    double length2 = INFINITY;
+    for (size_t i = 0; i < BR_COUNT(asked); i++)
+        length2 = fmin(length2, link_length2(ix, s->pool[asked[i]].id & ~BR_CAND_EXPANDED));
+    br_quant_query_facts(q->vector, ix->dim, ix->scale, s->query, &q->quant);
+    double kth = (-16 * (double)s->pool[q->k - 1].d - high_bias(&q->quant)) * (double)q->quant.per_unit;
+    return 2 - 2 * kth <= AMONG * length2;
+}
+
+/* Did a walk within a filter stay where it met as many that pass as is to be expected? */
+static bool met_as_expected(const struct br_searcher *s, const struct search_within *w, size_t k)
+{
+    double met = (double)s->met_passing / (double)s->met;
+    return met >= THIN * w->share && !(met > THICK * w->share && w->near < met / 2 && s->pool[k - 1].d > w->nearest);
+}
+
+/* One stretch of the way: until so many of the beam are expanded. false: fewer than k were found. */
+static bool walk_on(const struct br_index *ix, struct br_searcher *s, struct query *q, struct search_within *w, size_t expand)
+{
+    q->filter.expand = expand + w->unwanted;
+    ix->kernels->walk(ix, s, &w->starts, 0, w->beam + w->unwanted, &q->filter);
+    q->filter.go_on = true;
+    drop_unwanted(ix, s, &q->filter); /* they are expanded by now, or far */
+    return s->pool_n >= q->k;
+}
+
+/* K-NN-SEARCH, the paper's algorithm 5, among what passes. It is not to be trusted, and *n_out is 0, where it met far fewer or more of them than
+ * there are of all, and the query does not lie among what it found. If it does, a wider beam looks again, unless a scan costs no more. */
 static enum br_rc walk_within(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
                               struct br_hit *out, size_t *n_out, struct br_err *err)
 {
     struct sample sample;
-    struct br_starts starts;
-    enum br_rc rc = fit_walk(ix, s, plan->ef + BR_STARTS_MAX, 0, err);
+    struct search_within w = {.beam = plan->ef, .share = (double)plan->matches / (double)plan->nodes};
+    uint64_t scan_instead = LOOK_AGAIN * plan->ef * rows_per_ef(ix);
+    enum br_rc rc = fit_walk(ix, s, LOOK_AGAIN * plan->ef + BR_STARTS_MAX, 0, err);
     *n_out = 0;
     if (rc != BR_OK)
         return rc;
-    int32_t nearest;
-    double near = find_region(ix, s, q, &starts, &nearest);
+    find_region(ix, s, q, &w);
     take_sample(ix, s, &q->filter, &sample);
     for (size_t i = 0; i < BR_MIN(sample.n, (size_t)STARTS); i++)
-        starts.node[starts.n++] = sample.cands[i].id;
+        w.starts.node[w.starts.n++] = sample.cands[i].id;
+    w.unwanted = w.starts.n; /* they take no place of what passes */
+    for (size_t i = 0; i < w.starts.n; i++)
+        w.unwanted -= br_node_passes(ix, &q->filter, w.starts.node[i]);
     q->filter.within = true;
     s->met = s->met_passing = 0;
-    size_t unwanted = starts.n; /* they take no place of what passes */
-    for (size_t i = 0; i < starts.n; i++)
-        unwanted -= br_node_passes(ix, &q->filter, starts.node[i]);
-    ix->kernels->walk(ix, s, &starts, 0, plan->ef + unwanted, &q->filter);
-    drop_unwanted(ix, s, &q->filter);
-    double met = (double)s->met_passing / (double)s->met, share = (double)plan->matches / (double)plan->nodes;
-    if (s->pool_n < q->k)
+    bool choice = ix->exact_matches > 0, found = walk_on(ix, s, q, &w, BR_MAX(plan->ef / LOOK_EARLY, q->k));
+    if (choice && plan->matches <= scan_instead && found && !met_as_expected(s, &w, q->k))
         return BR_OK;
-    bool lost = !(met >= THIN * share) || (met > THICK * share && near < met / 2 && s->pool[q->k - 1].d > nearest);
-    if (lost || lies_in_a_crowd(&sample, s->pool[q->k - 1].d, margin_of(ix, s), q->k, plan->matches))
+    if (!walk_on(ix, s, q, &w, plan->ef))
+        return BR_OK;
+    bool expected = met_as_expected(s, &w, q->k);
+    if (!expected && (!choice || plan->matches > scan_instead) && lies_among(ix, s, q)) {
+        w.beam = LOOK_AGAIN * plan->ef;
+        q->filter.go_on = false;
+        expected = walk_on(ix, s, q, &w, w.beam);
+    }
+    if (!expected || lies_in_a_crowd(&sample, s->pool[q->k - 1].d, margin_of(ix, s), q->k, plan->matches))
         return BR_OK;
     refine(ix, s, q, s->pool, s->pool_n, out, n_out);
     return BR_OK;
 }
 
-/* The same through all nodes. */
+/* How many of a walk's answers lie within its beam. What lies beyond was met by chance on the way there. */
+static size_t within_beam(const struct br_searcher *s)
+{
+    size_t n = 0;
+    while (n < s->passed_n && s->passed[n].d <= s->pool[s->pool_n - 1].d)
+        n++;
+    return n;
+}
+
+/* The same through all nodes, until the k nearest that pass, and some more, lie within the beam: it is where the walk looked with care. If they do
+ * not, the filter leaves out most of the query's own neighbourhood; how many do tells which beam would be enough. *n_out is 0 where the widest
+ * that a scan's price allows holds fewer than k. */
 static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
                                struct br_hit *out, size_t *n_out, struct br_err *err)
 {
     bool filtering = plan->path == BR_PATH_FILTERED_WALK;
-    s->passed_n = 0;
-    s->passed_cap = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
-    enum br_rc rc = fit_walk(ix, s, plan->ef, filtering ? s->passed_cap : 0, err);
+    size_t ef = plan->ef, widest = BR_MIN(plan->matches / rows_per_ef(ix), (size_t)BR_HNSW_EF_MAX), enough = q->k + BR_MIN(2 * q->k, (size_t)CLEAR);
     *n_out = 0;
-    if (rc != BR_OK)
-        return rc;
-    struct br_starts starts;
-    ix->kernels->descend(ix, s, 0, BR_MIN(plan->ef / 4, (size_t)BEAM_ABOVE), &starts);
-    ix->kernels->walk(ix, s, &starts, 0, plan->ef, filtering ? &q->filter : NULL);
-    /* The beam is where the walk looked with care. A k-th answer beyond it was met by chance on the way there: the filter leaves out the
-     * query's own neighbourhood, and only the scan knows what is nearest elsewhere. */
-    if (filtering && (s->passed_n < q->k || s->passed[q->k - 1].d > s->pool[s->pool_n - 1].d))
-        return BR_OK;
+    for (;;) {
+        struct br_starts starts;
+        s->passed_n = 0;
+        s->passed_cap = BR_MAX(8 * q->k, (size_t)PASSED_MIN);
+        enum br_rc rc = fit_walk(ix, s, ef, filtering ? s->passed_cap : 0, err);
+        if (rc != BR_OK)
+            return rc;
+        ix->kernels->descend(ix, s, 0, BR_MIN(ef / 4, (size_t)BEAM_ABOVE), &starts);
+        ix->kernels->walk(ix, s, &starts, 0, ef, filtering ? &q->filter : NULL);
+        size_t n = filtering ? within_beam(s) : enough;
+        bool last = 2 * ef > widest;
+        if (n >= (last ? q->k : enough) || n >= plan->matches)
+            break;
+        if (last)
+            return BR_OK;
+        ef = n ? BR_MIN(ef * enough / n * 5 / 4, widest) : widest;
+    }
     refine(ix, s, q, filtering ? s->passed : s->pool, filtering ? s->passed_n : s->pool_n, out, n_out);
     return BR_OK;
 }
@@ -511,8 +612,7 @@ static void make_plan(const struct br_index *ix, const struct query *q, size_t e
             return;
         }
     } else if (!all) {
-        beam = BR_MIN(beam * WITHIN_NUM / WITHIN_DEN, most);
-        if (choice && matches <= beam * ROWS_PER_EF * (count > CACHED_NODES ? 2 : 1)) {
+        if (choice && matches <= beam * rows_per_ef(ix)) {
             plan->why = BR_SCAN_CHEAPER;
             return;
         }

@@ -57,6 +57,13 @@ struct br_hit {
 size_t br_exact_range(const struct br_rows *rows, uint32_t dim, const float *query, uint64_t first, uint64_t end,
                       const struct br_bitmap *allow, size_t k, struct br_hit *out);
 
+/* products[i * n + j] = the inner product of query i (dim floats each) and row j of n (rows are `stride` floats apart). */
+typedef void br_products_fn(const float *queries, size_t n_queries, const float *rows, size_t n, size_t stride, uint32_t dim, float *products);
+/* What br_exact_range gives over all rows for each of many queries, faster where `products` is: out has room for k a query, n_out for how many each
+ * has. All vectors have unit length. Runs in the caller's thread. */
+BR_MUST_USE enum br_rc br_exact_many(const struct br_rows *rows, uint32_t dim, const float *queries, size_t n_queries, size_t k,
+                                     br_products_fn *products, struct br_hit *out, size_t *n_out, struct br_err *err);
+
 /* Merges two lists sorted best first, dropping repeated slots, into out (room for k). Returns the number written. */
 size_t br_hits_merge(const struct br_hit *a, size_t na, const struct br_hit *b, size_t nb, size_t k,
                      struct br_hit *out);

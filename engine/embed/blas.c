@@ -1,8 +1,10 @@
-/* blas.c - single-precision products for converting a model: OpenBLAS by dlopen, else our own loops.
+/* blas.c - single-precision products for converting a model and for exact search in bulk: OpenBLAS by dlopen, else our own loops.
  *
  * OpenBLAS reads its core type in its constructor, and 0.3.21 takes newer CPUs for a Prescott (SSE3), several times slower (its issue 4267): so
  * OPENBLAS_CORETYPE is set before dlopen, by what the CPU has, unless it is set already; its constructor reads nothing else we could use instead.
- * That is the one thing the library changes in its process, and backread.h says so. Threads are ours, over texts: OpenBLAS gets one. */
+ * That is the one thing the library changes in its process, and backread.h says so. Threads are ours, over texts or queries: OpenBLAS gets one. */
+#include "embed/blas.h"
+
 #include "embed/model_int.h"
 
 #include <dlfcn.h>
@@ -34,10 +36,20 @@ static void load(void)
         set_threads(1);
 }
 
-void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y)
+bool br_blas_ready(void)
 {
     pthread_once(&once, load);
-    if (blas)
+    return blas;
+}
+
+void br_blas_products(const float *x, size_t m, const float *w, size_t n, size_t stride, uint32_t k, float *y)
+{
+    blas(ROW_MAJOR, NO_TRANS, TRANS, (int)m, (int)n, (int)k, 1, x, (int)k, w, (int)stride, 0, y, (int)n);
+}
+
+void br_sgemm(const float *x, size_t m, size_t k, const float *w, size_t n, float *y)
+{
+    if (br_blas_ready())
         blas(ROW_MAJOR, NO_TRANS, TRANS, (int)m, (int)n, (int)k, 1, x, (int)k, w, (int)k, 0, y, (int)n);
     else
         br_math_pick()->sgemm(x, m, k, w, n, y);
