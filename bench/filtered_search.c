@@ -8,7 +8,8 @@
  *
  * Filters are made of the workspace itself: each channel and the authors with most messages, alone, in pairs and excluded; months and years
  * as during:, before: and after:; has:, is: and min_reactions:, alone, in a channel and excluded. The messages that pass are counted, and for each
- * share of LEVELS the nearest filter of every kind is taken, if one is within half as much again. Besides, each query gets filters of its own,
+ * share of LEVELS the nearest filter of every kind is taken, if one is within half as much again. Where there are not more than CHANNELS_EACH channels,
+ * every one of them is also a filter of its own, and all but it (bench/split_channels makes an export of many). Besides, each query gets filters of its own,
  * made of its best hit without a filter: that hit's channel and month (the filter goes with the query), all but that channel, all before that
  * month, and the channel with most messages that none of its first 100 hits is in (against it). Those count at the level that is nearest.
  *
@@ -35,6 +36,7 @@
 #define FILTERS_MAX 4000
 #define USERS 150
 #define FAR_HITS 100
+#define CHANNELS_EACH 40
 #define TOLERANCE 1.5
 
 static const double LEVELS[] = {.001, .003, .01, .03, .1, .3, .9};
@@ -355,6 +357,21 @@ static void ask_common(char **texts, size_t n)
         }
 }
 
+static void ask_channels(char **texts, size_t n)
+{
+    for (size_t i = 0; i < channels.count && channels.count > 1 && channels.count <= CHANNELS_EACH; i++)
+        for (int excluded = 0; excluded < 2; excluded++) {
+            struct cell c = {.worst = 1};
+            char filter[FILTER_MAX];
+            snprintf(filter, sizeof filter, "%sin:%s", excluded ? "-" : "", channels.items[i].id);
+            uint64_t messages = count_passing(filter);
+            snprintf(filter, sizeof filter, "%sin:%s", excluded ? "-" : "", channels.items[i].name ? channels.items[i].name : channels.items[i].id);
+            for (size_t q = 0; q < n && messages; q++)
+                compare(texts[q], filter, messages, &c);
+            print_cell(excluded ? "each, left out" : "each channel", filter, &c);
+        }
+}
+
 int main(int argc, char **argv)
 {
     struct br_error err = {0};
@@ -384,6 +401,7 @@ int main(int argc, char **argv)
     printf("| messages | kind | filter | searches | hybrid recall@%d | its worst | semantic recall@%d | hits | few | graph | ms, as it is / exact |\n"
            "|---|---|---|---|---|---|---|---|---|---|---|\n", HITS, HITS);
     ask_own(chosen, want);
+    ask_channels(chosen, want);
     ask_common(chosen, want);
     br_activities_free(&channels);
     br_activities_free(&users);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define CHAINS 4096 /* a power of two */
+#define CHAINS 16384 /* a power of two */
 
 enum kind { VECTOR, RESULTS, SET, BLOB };
 

@@ -255,22 +255,13 @@ static void add_passage(void *ctx, int64_t content_id, uint64_t slot, size_t len
     br_buf_add(ctx, &p, sizeof p);
 }
 
-static enum br_rc root_slot(struct br_workspace *ws, const char *channel_id, int64_t thread_ts, uint64_t *slot, struct br_err *err)
-{
-    struct br_doc doc;
-    struct br_err why = {0};
-    enum br_rc rc = br_slack_doc_of_message(ws->store, channel_id, thread_ts, &doc, &why);
-    *slot = rc == BR_OK ? doc.slot : UINT64_MAX;
-    return rc == BR_OK || rc == BR_E_NOTFOUND ? BR_OK : br_fail(err, rc, "%s", why.msg);
-}
-
 static enum br_rc thread(struct br_workspace *ws, const char *channel_id, int64_t thread_ts, struct br_blob **out, struct br_err *err)
 {
     struct br_buf b;
     uint64_t root;
     enum br_rc rc;
     br_buf_init(&b, (size_t)1 << 30);
-    BR_TRY(root_slot(ws, channel_id, thread_ts, &root, err));
+    BR_TRY(br_slack_slot_of_message(ws->store, channel_id, thread_ts, &root, err));
     br_buf_add(&b, &root, sizeof root);
     BR_TRY(br_slack_thread_passages(ws->store, channel_id, thread_ts, add_passage, &b, err));
     BR_TRY(br_buf_status(&b, err));

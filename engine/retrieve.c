@@ -188,10 +188,10 @@ static double nearness(const struct br_rows *rows, uint32_t dim, const float *ve
 }
 
 void br_thread_nearness(const struct br_rows *rows, uint32_t dim, const float *vector, const struct br_thread *t, const struct br_bitmap *allow,
-                        struct br_nearness *out)
+                        double listed, struct br_nearness *out)
 {
-    *out = (struct br_nearness){.passage = NAN, .root = nearness(rows, dim, vector, t->root_slot, allow), .first_passage = NAN};
-    for (size_t i = 0; i < t->n; i++) {
+    *out = (struct br_nearness){.passage = listed, .root = nearness(rows, dim, vector, t->root_slot, allow), .first_passage = NAN};
+    for (size_t i = 0; i < t->n && (isnan(listed) || isnan(out->first_passage)); i++) {
         double s = nearness(rows, dim, vector, t->passages[i].slot, allow);
         out->passage = fmax(out->passage, s); /* NAN yields */
         if (isnan(out->first_passage))

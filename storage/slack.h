@@ -276,6 +276,8 @@ BR_MUST_USE enum br_rc br_slack_doc_of_content(struct br_store *s, enum br_doc_k
 /* fn for each document, channel by channel of messages and then of passages; length as above. */
 BR_MUST_USE enum br_rc br_slack_each_doc(struct br_store *s, void (*fn)(void *ctx, const struct br_doc *doc, size_t length), void *ctx,
                                          struct br_err *err);
+/* UINT64_MAX: there is no such message, or it has no vector. */
+BR_MUST_USE enum br_rc br_slack_slot_of_message(struct br_store *s, const char *channel_id, int64_t ts, uint64_t *slot, struct br_err *err);
 /* fn for each passage of a conversation, from its beginning; slot UINT64_MAX: none; length: bytes of its text. */
 BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
                                                 void (*fn)(void *ctx, int64_t content_id, uint64_t slot, size_t length), void *ctx,

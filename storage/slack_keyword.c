@@ -147,6 +147,23 @@ err:
     return rc;
 }
 
+enum br_rc br_slack_slot_of_message(struct br_store *s, const char *channel_id, int64_t ts, uint64_t *slot, struct br_err *err)
+{
+    sqlite3_stmt *st;
+    enum br_rc rc;
+    bool row;
+    *slot = UINT64_MAX;
+    BR_TRY(br_store_stmt(s, "SELECT slot FROM message_metadata WHERE workspace_id = ?1 AND channel_id = ?2 AND ts = ?3 AND slot IS NOT NULL", &st, err));
+    br_slack_bind_text(st, 2, channel_id);
+    sqlite3_bind_int64(st, 3, ts);
+    BR_TRY(br_slack_step(s, st, &row, err));
+    if (row)
+        *slot = (uint64_t)sqlite3_column_int64(st, 0);
+    sqlite3_reset(st);
+err:
+    return rc;
+}
+
 enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
                                     void (*fn)(void *ctx, int64_t content_id, uint64_t slot, size_t length), void *ctx, struct br_err *err)
 {
