@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_COLUMN "line of the dump" /* no column of theirs is called this */
@@ -366,6 +367,9 @@ static enum br_rc open_file(struct br_legacy_db *d, struct br_err *err)
 static enum br_rc is_sqlite(const char *path, bool *is, struct br_err *err)
 {
     char head[16];
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) /* it is read twice: a pipe's beginning would be gone */
+        return br_fail(err, BR_E_DATA, "%s is no regular file: write the dump into one", path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return br_fail_errno(err, errno, "cannot open %s", path);

@@ -237,6 +237,9 @@ enum br_rc br_tar_open(const struct br_io *io, const char *path, struct br_tar_r
     if (!r->path || !r->zstd || !r->in_bytes)
         BR_TRY(br_fail_nomem(err));
     ZSTD_DCtx_setParameter(r->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    struct br_io_stat st;
+    if (io->stat(io->ctx, path, &st) == 0 && st.is_special) /* an empty pipe would be waited for */
+        BR_TRY(br_fail(err, BR_E_DATA, "%s is no regular file: copy the backup into one", path));
     int fd = io->open(io->ctx, path, O_RDONLY, 0);
     if (fd < 0)
         BR_TRY(br_fail_errno(err, -fd, "cannot open the backup %s", path));

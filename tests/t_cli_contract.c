@@ -698,12 +698,13 @@ static void embed_and_model_answer_in_their_shape(void **state)
     done(&o);
 }
 
+/* Nor waited for, or read from its second part on. */
 static void a_pipe_is_not_replaced_by_a_file(void **state)
 {
     (void)state;
-    static const char *const COMMANDS[][4] = {{"model", "convert", "nowhere"}, {"backup"}};
+    static const char *const COMMANDS[][4] = {{"model", "convert", "nowhere"}, {"backup"}, {"restore"}, {"migrate"}, {"import"}};
     assert_int_equal(mkfifo(in_scratch("pipe"), 0600), 0);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 5; i++) {
         const char *args[5] = {NULL};
         size_t n = 0;
         for (; COMMANDS[i][n]; n++)
@@ -711,8 +712,8 @@ static void a_pipe_is_not_replaced_by_a_file(void **state)
         args[n] = in_scratch("pipe");
         struct outcome o = run_args("home", NULL, args);
         struct stat st;
-        assert_error(&o, 2);
-        assert_non_null(strstr(o.err, "no regular file"));
+        assert_error(&o, i < 2 ? 2 : 3);
+        assert_non_null(strstr(o.err, i < 4 ? "no regular file" : "neither a file nor a directory"));
         assert_int_equal(stat(in_scratch("pipe"), &st), 0);
         assert_true(S_ISFIFO(st.st_mode));
         done(&o);
