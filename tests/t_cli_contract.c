@@ -84,6 +84,8 @@ static void wrong_usage_is_one_line_and_exit_2(void **state)
         {{"search", "x", "-zebra"}, "search -- -zebra"},
         {{"status", "-zebra"}, "unknown option '-z': see"},
         {{"search", "--in", "", "x"}, "--in is empty"},
+        {{"search", "--endpoint-model", "m", "x"}, "--endpoint URL"},
+        {{"import", "--send-texts", "x.zip"}, "--endpoint URL"},
         {{"forget", "--user", ""}, "--user is empty"},
         {{"channel", "general", "--after", ""}, "--after is empty"},
     };
@@ -316,6 +318,9 @@ static void search_answers_in_its_shape(void **state)
     assert_error(&o, 1);
     assert_null(strstr(o.err, "--mode"));
     assert_nothing_more(&o, "hits");
+    done(&o);
+    o = RUN("home", "search", "--mode", "keyword", "map", "--endpoint", "http://127.0.0.1:9", "--endpoint-kind", "ollama", "--endpoint-model", "m");
+    assert_done(&o); /* nobody listens there, and nobody is asked */
     done(&o);
     o = RUN("home", "search", "--json", "in:nowhere");
     assert_error(&o, 1);

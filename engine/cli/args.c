@@ -386,6 +386,11 @@ int args_parse(int argc, char **argv, struct args *out)
     return status;
 }
 
+const char *args_name(enum option_id option)
+{
+    return OPTION_TABLE[option].name;
+}
+
 void args_free(struct args *a)
 {
     free(a->operands.items);

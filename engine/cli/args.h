@@ -51,6 +51,8 @@ struct args {
 int args_parse(int argc, char **argv, struct args *out);
 void args_free(struct args *a);
 
+/* "endpoint-kind". */
+const char *args_name(enum option_id option);
 /* command NULL: the list of commands. */
 void args_help(FILE *f, const struct command *command);
 /* The word of the list (NULL at its end) closest to what was typed, or NULL when none is close. */

@@ -72,15 +72,36 @@ int cli_open_workspace(struct cli *cli)
     return 0;
 }
 
+/* Given for an endpoint that is not: forgotten, most likely, and what was meant for it would go to the model here. */
+static int endpoint_is_whole(const struct args *a)
+{
+    static const enum option_id PARTS[] = {OPT_ENDPOINT_KIND, OPT_ENDPOINT_MODEL, OPT_ENDPOINT_DIMENSION, OPT_ENDPOINT_QUERY_PREFIX,
+                                           OPT_ENDPOINT_PASSAGE_PREFIX, OPT_API_KEY_FILE, OPT_SEND_TEXTS};
+    for (size_t i = 0; !a->given[OPT_ENDPOINT] && i < sizeof(PARTS) / sizeof(PARTS[0]); i++)
+        if (a->given[PARTS[i]])
+            return cli_fail(BR_STATUS_USAGE, "--%s is of no use without an endpoint: give --endpoint URL, or leave it out",
+                            args_name(PARTS[i]));
+    return 0;
+}
+
+/* Words alone need no vectors, and so no endpoint, whether it can be reached or not. */
+static bool is_keyword_search(const struct args *a)
+{
+    return a->command->run == cmd_search && a->text[OPT_MODE] && strcmp(a->text[OPT_MODE], "keyword") == 0;
+}
+
 static int run(struct cli *cli)
 {
     const struct command *c = cli->args->command;
     struct br_error err = {0};
     if (c->flags & (OPENS_HOME | OPENS_MODEL)) {
         const struct args *a = cli->args;
+        int usage = endpoint_is_whole(a);
+        if (usage)
+            return usage;
         const struct br_home_options options = {.path = a->text[OPT_HOME],
                                                 .model = a->text[OPT_MODEL],
-                                                .endpoint = {.url = a->text[OPT_ENDPOINT],
+                                                .endpoint = {.url = is_keyword_search(a) ? NULL : a->text[OPT_ENDPOINT],
                                                              .kind = a->text[OPT_ENDPOINT_KIND],
                                                              .model = a->text[OPT_ENDPOINT_MODEL],
                                                              .api_key_file = a->text[OPT_API_KEY_FILE],
