@@ -127,7 +127,7 @@ static void a_month_by_its_name_is_the_last_that_has_begun(void **state)
     time_t now = time(NULL);
     struct tm tm = *gmtime(&now);
     for (int m = 0; m < 12; m++) {
-        char month[16];
+        char month[32];
         int64_t after, before, a, b;
         snprintf(month, sizeof month, "%04d-%02d", (tm.tm_year + (m > tm.tm_mon ? 1899 : 1900)) % 10000, m + 1);
         assert_int_equal(br_parse_bounds(month, month, &after, &before, &err), 0);
