@@ -95,11 +95,17 @@ void br_workspace_id_of_name(const char *name, char id[65])
     snprintf(id, 65, "NAME-%016llX", (unsigned long long)br_id_hash(0, name));
 }
 
-static enum br_rc taken(struct br_home *h, const char *id, bool *is, struct br_err *err)
+/* By a workspace, or by what is left of one. */
+static enum br_rc taken(struct br_home *h, const char *id, bool *is, bool *left, struct br_err *err)
 {
     char dir[BR_PATH_MAX];
-    enum br_rc rc = br_home_dir_of(h, id, dir, sizeof dir, err);
-    return rc == BR_OK ? br_store_exists(h->io, dir, is, err) : rc;
+    enum br_rc rc;
+    BR_TRY(br_home_dir_of(h, id, dir, sizeof dir, err));
+    BR_TRY(br_store_exists(h->io, dir, is, err));
+    BR_TRY(br_store_left_texts(h->io, dir, left, err));
+    *is |= *left;
+err:
+    return rc;
 }
 
 struct label {
@@ -119,10 +125,12 @@ static enum br_rc choose_id(struct br_home *h, struct br_registry *reg, const st
                             struct br_err *err)
 {
     struct label label = {.name = name ? name : ""};
-    bool is = false;
+    bool is = false, left = false;
     enum br_rc rc;
     memcpy(id, m->workspace_id, 65);
-    BR_TRY(taken(h, id, &is, err));
+    BR_TRY(taken(h, id, &is, &left, err));
+    if (!name && left)
+        return br_fail(err, BR_E_USAGE, "workspace %s has lost its metadata.db, but not its texts: run `backread repair`, or restore the backup beside it with --name NAME", id);
     if (!name)
         return is ? br_fail(err, BR_E_USAGE, "there is a workspace %s already: restore the backup beside it with --name NAME", id) : BR_OK;
     BR_TRY(br_registry_each(reg, look_at_label, &label, err));
@@ -131,7 +139,7 @@ static enum br_rc choose_id(struct br_home *h, struct br_registry *reg, const st
     if (!is)
         return BR_OK;
     br_workspace_id_of_name(name, id);
-    BR_TRY(taken(h, id, &is, err));
+    BR_TRY(taken(h, id, &is, &left, err));
     if (is)
         rc = br_fail(err, BR_E_USAGE, "there is a workspace %s, made from the name %s, already: choose another name", id, name);
 err:

@@ -53,6 +53,8 @@ BR_MUST_USE enum br_rc br_store_restore(struct br_backup_reader *r, const char *
                                         const struct br_backup_options *opt, struct br_err *err);
 /* Is there a workspace, whole or damaged, in workspaces/<id>? */
 BR_MUST_USE enum br_rc br_store_exists(const struct br_io *io, const char *dir, bool *exists, struct br_err *err);
+/* Whether dir is no workspace any more, without its metadata.db, but has texts from which repair can make it one. */
+BR_MUST_USE enum br_rc br_store_left_texts(const struct br_io *io, const char *dir, bool *left, struct br_err *err);
 /* Removes what killed restores left below `workspaces`, durably. Restores under way are left alone. */
 BR_MUST_USE enum br_rc br_restore_sweep(const struct br_io *io, const char *workspaces, struct br_err *err);
 

@@ -476,7 +476,17 @@ static enum br_rc sync_metadata(struct restore *x, struct br_err *err)
     return r < 0 ? br_fail_errno(err, -r, "cannot sync %s", x->dir) : BR_OK;
 }
 
-/* What an interrupted creation left, if anything; not one that is under way. */
+enum br_rc br_store_left_texts(const struct br_io *io, const char *dir, bool *left, struct br_err *err)
+{
+    bool exists;
+    enum br_rc rc = br_store_exists(io, dir, &exists, err);
+    int r = rc == BR_OK && !exists ? br_store_logs_have_content(io, dir) : 0;
+    *left = r > 0;
+    return r < 0 && r != -ENOENT ? br_fail_errno(err, -r, "cannot list %s", dir) : rc;
+}
+
+/* What an interrupted creation left, if anything; not one that is under way. Texts of a workspace that has lost its metadata.db may be newer than
+ * the backup, and are what repair makes it anew from: they stay. */
 static enum br_rc clear_place(struct restore *x, const char *place, struct br_err *err)
 {
     struct br_io_stat st;
@@ -489,9 +499,15 @@ static enum br_rc clear_place(struct restore *x, const char *place, struct br_er
     enum br_rc rc = br_wslock(x->io, place, true, &lock, err);
     if (rc != BR_OK)
         return rc;
-    br_io_remove_dir(x->io, place);
+    bool left;
+    rc = br_store_left_texts(x->io, place, &left, err);
+    if (rc == BR_OK && left)
+        rc = br_fail(err, BR_E_USAGE, "%s still has texts, but has lost its metadata.db: run `backread repair` first, or restore beside it with --name",
+                     place);
+    else if (rc == BR_OK)
+        br_io_remove_dir(x->io, place);
     x->io->close(x->io->ctx, lock);
-    return BR_OK;
+    return rc;
 }
 
 static enum br_rc move_in(struct restore *x, const char *workspaces, struct br_err *err)

@@ -124,6 +124,27 @@ static void a_lost_file_is_damage(void **state)
     struct outcome o = RUN("no_metadata", "import", "-q", in_scratch("one")); /* the texts that are left are not written over */
     assert_int_not_equal(o.status, 0);
     done(&o);
+    o = RUN("whole", "backup", "-w", "T0ONE0001", in_scratch("one.tar.zst"));
+    assert_done(&o);
+    done(&o);
+    o = RUN("no_metadata", "restore", in_scratch("one.tar.zst")); /* nor thrown away for an older copy */
+    assert_error(&o, 2);
+    assert_non_null(strstr(o.err, "repair"));
+    done(&o);
+    o = RUN("no_metadata", "repair", "-w", "T0ONE0001");
+    assert_done(&o);
+    done(&o);
+    damaged_home("empty", "truncate -s 0 $W/metadata.db && rm -f $W/metadata.db-wal $W/metadata.db-shm");
+    o = RUN("empty", "restore", in_scratch("one.tar.zst"));
+    assert_error(&o, 2);
+    done(&o);
+    o = RUN("empty", "restore", in_scratch("one.tar.zst"), "--name", "again");
+    assert_done(&o);
+    done(&o);
+    damaged_home("gone", "rm -r $W");
+    o = RUN("gone", "restore", in_scratch("one.tar.zst"));
+    assert_done(&o);
+    done(&o);
     damaged_home("cut", "truncate -s 10 $W/content.1");
     assert_damage_is_told("cut");
 }
