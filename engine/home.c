@@ -32,7 +32,7 @@ static enum br_rc default_home(char *out, size_t n, struct br_err *err)
     int len;
     if (env && *env)
         len = snprintf(out, n, "%s", env);
-    else if (xdg && *xdg)
+    else if (xdg && *xdg == '/') /* a relative one is to be passed over */
         len = snprintf(out, n, "%s/backread", xdg);
     else if (user && *user)
         len = snprintf(out, n, "%s/.local/share/backread", user);

@@ -84,6 +84,7 @@ static void wrong_usage_is_one_line_and_exit_2(void **state)
         {{"search", "x", "-zebra"}, "search -- -zebra"},
         {{"status", "-zebra"}, "unknown option '-z': see"},
         {{"search", "--in", "", "x"}, "--in is empty"},
+        {{"similar", "C0TINY001:1704103200.000100", "-n", "1001"}, "1 to 1000"},
         {{"search", "--endpoint-model", "m", "x"}, "--endpoint URL"},
         {{"import", "--send-texts", "x.zip"}, "--endpoint URL"},
         {{"forget", "--user", ""}, "--user is empty"},
@@ -725,6 +726,18 @@ static void a_pipe_is_not_replaced_by_a_file(void **state)
     }
 }
 
+/* As the base directory specification has it. */
+static void a_relative_data_directory_is_none(void **state)
+{
+    (void)state;
+    char line[1024];
+    snprintf(line, sizeof(line), "cd '%s' && env -u BACKREAD_HOME XDG_DATA_HOME=relative HOME='%s' '%s' status 2> stderr", scratch, in_scratch("person"), binary);
+    assert_int_equal(system(line), 0);
+    char *said = read_file("stderr", NULL);
+    assert_non_null(strstr(said, in_scratch("person/.local/share/backread")));
+    free(said);
+}
+
 static void backup_restore_and_migrate_answer_in_their_shape(void **state)
 {
     (void)state;
@@ -829,6 +842,7 @@ int main(void)
         cmocka_unit_test(upkeep_commands_answer_in_their_shape),
         cmocka_unit_test(embed_and_model_answer_in_their_shape),
         cmocka_unit_test(a_pipe_is_not_replaced_by_a_file),
+        cmocka_unit_test(a_relative_data_directory_is_none),
         cmocka_unit_test(backup_restore_and_migrate_answer_in_their_shape),
         cmocka_unit_test(a_full_disk_behind_stdout_is_exit_4),
     };

@@ -104,7 +104,8 @@ int cmd_similar(struct cli *cli)
     int status = open_or_print_nothing(cli);
     if (status)
         return status;
-    if (br_similar_messages(cli->ws, cli->args->operands.items[0], page(cli), &m, &err))
+    size_t n = cli->args->given[OPT_ALIKE] ? (size_t)cli->args->number[OPT_ALIKE] : PAGE_DEFAULT;
+    if (br_similar_messages(cli->ws, cli->args->operands.items[0], n, &m, &err))
         return json_of_nothing(cli, cli_fail_with(&err));
     return print_messages(cli, &m, 0, true, "nothing else is in the archive to compare with");
 }
