@@ -232,6 +232,29 @@ static void similarities_are_those_of_the_vectors(void **state)
     }
 }
 
+/* Bob began these conversations, and passages have words of both: of Ada's messages alone neither says anything. */
+static void what_does_not_pass_ranks_nothing(void **state)
+{
+    (void)state;
+    const char *const ada[] = {"ada"};
+    struct br_search_options o = {.explain = true, .n = 20, .users = ada, .n_users = 1};
+    struct br_search_results r = {0};
+    struct br_error error = {0};
+    size_t threads = 0;
+    assert_int_equal(br_search(ws, "keys of the cellar and bicycles", &o, &r, &error), 0);
+    for (size_t i = 0; i < r.count; i++) {
+        const struct br_message *m = &r.hits[i].message;
+        const struct br_explain_hit *e = r.hits[i].explain;
+        long began = (long)(m->thread_ts / 1000000);
+        if (e->further || (began != coffee && began != minutes))
+            continue;
+        assert_true(e->passage_similarity == e->message_similarity && e->opening_similarity == e->message_similarity);
+        threads++;
+    }
+    assert_int_equal(threads, 2);
+    br_search_results_free(&r);
+}
+
 /* What found a message is said, each word once: the whole where it is there, else its parts. */
 static void reasons_name_what_was_found(void **state)
 {
@@ -312,6 +335,7 @@ int main(void)
         cmocka_unit_test(words_spread_over_a_thread_count_together),  cmocka_unit_test(an_identifier_is_found_by_its_parts),
         cmocka_unit_test(reasons_name_what_was_found),                cmocka_unit_test(term_counts_equal_counting),
         cmocka_unit_test(similarities_are_those_of_the_vectors),      cmocka_unit_test(a_short_question_finds_what_begins_with_its_subject),
+        cmocka_unit_test(what_does_not_pass_ranks_nothing),
     };
     return cmocka_run_group_tests(tests, setup, archive_remove);
 }
