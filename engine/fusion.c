@@ -130,7 +130,7 @@ double br_passage_near(const struct br_fusion *f, const struct br_conversation *
     return c->lone ? br_message_near(f, c) : !isnan(c->near.passage) ? c->near.passage : similarity(f, c->passage_similarity);
 }
 
-/* Until it is scored in full, as near as its best passage. */
+/* Until it is scored in full, as near as its best document. */
 double br_opening_near(const struct br_fusion *f, const struct br_conversation *c)
 {
     double first = isnan(c->near.first_passage) ? br_passage_near(f, c) : c->near.first_passage;
@@ -206,6 +206,7 @@ void br_fusion_order_roughly(struct br_fusion *f)
     for (size_t i = 0; i < f->count; i++) {
         struct br_conversation *c = &f->items[i];
         c->words = c->passage_words > 0 ? c->passage_words : c->message_words;
+        c->near.root = c->near.first_passage = similarity(f, fmax(c->message, c->passage_similarity)); /* perhaps: what could come first is looked at */
     }
     br_fusion_order(f, f->count);
 }

@@ -62,7 +62,7 @@ static void talk(void)
                                         "who has the key of the meeting room", "release notes are in the wiki", "thanks, will do",
                                         "tests are green on my branch", "standup in five minutes"};
     day = json_array();
-    for (int i = 0; i < 160; i++)
+    for (int i = 0; i < 1120; i++)
         say(i % 2 ? "U00000001" : "U00000002", 0, noise[(size_t)i % (sizeof noise / sizeof *noise)]);
     say("U00000001", 0, "numbers");
     say("U00000002", 0, "real number");
@@ -153,6 +153,7 @@ static void an_identifier_is_found_by_its_parts(void **state)
     assert_int_equal(first("config::reader::parse_config_file()", BR_SEARCH_KEYWORD), reader);
 }
 
+/* Also where a hundred other messages are nearer than the passages of its thread. */
 static void a_short_question_finds_what_begins_with_its_subject(void **state)
 {
     (void)state;
