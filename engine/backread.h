@@ -341,7 +341,7 @@ struct br_explain {
 struct br_explain_hit {
     size_t semantic_rank, semantic_passage_rank; /* in the list of the nearest documents, from 1, of the best message and passage; 0: not there */
     size_t keyword_rank, keyword_passage_rank;   /* in the lists of messages and of passages by their words */
-    double message_similarity; /* as scored: of what is in no list, that of the list's last one */
+    double message_similarity; /* as scored: of a thread's message that is in no list, that of the list's last one */
     double passage_similarity; /* of the nearest passage; of a message without passages, the same again */
     double opening_similarity; /* of how the conversation begins: the mean of its first message and first passage, as far as they pass */
     double opening_weight;     /* less, the more words the query has */

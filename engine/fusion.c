@@ -7,7 +7,8 @@
  * words: BM25 of the whole conversation (retrieve_words.c), relative to the best one's, since BM25 has no scale of its own. The others are
  * cosines to the query: of its message and its passage that are nearest, and of how it begins; a conversation without passages has its message
  * for all. Measured (bench/retrieval), the sum of scores ranks better than the sum of reciprocal ranks: a rank does not tell a clear winner
- * from the first among equals. A message that is not among the candidates of the semantic side has the similarity of the last of them.
+ * from the first among equals. A message that is not among the candidates of the semantic side has the similarity of the last of them, unless it is
+ * a conversation by itself: then its own, as soon as it is scored in full.
  *
  * How a conversation begins says what it is about. A question of few words names a subject; one of many describes a case, which may come up
  * anywhere in it. So the weight of the opening is OPENING_WEIGHT over the number of words (common ones are none), at least OPENING_WORDS_MIN.
@@ -122,7 +123,7 @@ static double similarity(const struct br_fusion *f, double s)
 
 double br_message_near(const struct br_fusion *f, const struct br_conversation *c)
 {
-    return similarity(f, c->message);
+    return c->lone && isnan(c->message) ? similarity(f, c->near.root) : similarity(f, c->message);
 }
 
 double br_passage_near(const struct br_fusion *f, const struct br_conversation *c)
