@@ -341,7 +341,7 @@ struct br_explain {
 struct br_explain_hit {
     size_t semantic_rank, semantic_passage_rank; /* in the list of the nearest documents, from 1, of the best message and passage; 0: not there */
     size_t keyword_rank, keyword_passage_rank;   /* in the lists of messages and of passages by their words */
-    double message_similarity; /* as scored: of what is in no list, that of the list's last one */
+    double message_similarity; /* as scored: of a thread's message that is in no list, that of the list's last one */
     double passage_similarity; /* of the nearest passage; of a message without passages, the same again */
     double opening_similarity; /* of how the conversation begins: the mean of its first message and first passage, as far as they pass */
     double opening_weight;     /* less, the more words the query has */
@@ -456,7 +456,8 @@ struct br_forget_report {
 /* Deletes for good: importing an older or newer archive does not bring the messages back. On success no byte of their text, raw form or
  * vectors, nor of earlier edits, is in any file of the workspace, nor in what stopped backups and restores left in the home. Finished backups
  * stay as they are. BR_STATUS_IO when a reader with an older view stands in the way: what was
- * asked for is deleted and invisible, and its bytes go with the next forget, compact or import. */
+ * asked for is deleted and invisible, and its bytes go with the next forget, compact or import. BR_STATUS_NOT_FOUND when the workspace has none of it:
+ * out then tells which workspace, and its backups. */
 BR_API int br_forget(struct br_home *home, const char *workspace, const struct br_forget_options *options,
                      struct br_forget_report *out, struct br_error *err);
 

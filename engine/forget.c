@@ -114,6 +114,15 @@ err:
     return rc;
 }
 
+/* Nothing is there to forget; an earlier run that a reader stopped may have left nothing. What backups hold is told all the same. */
+static void tell_of_nothing(struct br_home *h, const struct forgetting *f, struct br_forget_report *out)
+{
+    struct br_err ignored = {0};
+    *out = (struct br_forget_report){.seconds = br_upkeep_seconds(&f->u)};
+    snprintf(out->workspace, sizeof out->workspace, "%s", f->u.id);
+    (void)!br_home_count_backups(h, f->u.id, &out->backups, &ignored);
+}
+
 int br_forget(struct br_home *h, const char *workspace, const struct br_forget_options *options,
               struct br_forget_report *out, struct br_error *error)
 {
@@ -140,6 +149,8 @@ int br_forget(struct br_home *h, const char *workspace, const struct br_forget_o
     *out = f.report;
     return BR_STATUS_OK;
 err:
+    if (rc == BR_E_NOTFOUND && f.u.store)
+        tell_of_nothing(h, &f, out);
     br_upkeep_close(&f.u);
     return br_status_of(rc, &err, error);
 }

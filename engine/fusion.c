@@ -7,7 +7,8 @@
  * words: BM25 of the whole conversation (retrieve_words.c), relative to the best one's, since BM25 has no scale of its own. The others are
  * cosines to the query: of its message and its passage that are nearest, and of how it begins; a conversation without passages has its message
  * for all. Measured (bench/retrieval), the sum of scores ranks better than the sum of reciprocal ranks: a rank does not tell a clear winner
- * from the first among equals. A message that is not among the candidates of the semantic side has the similarity of the last of them.
+ * from the first among equals. A message that is not among the candidates of the semantic side has the similarity of the last of them, unless it is
+ * a conversation by itself: then its own, as soon as it is scored in full.
  *
  * How a conversation begins says what it is about. A question of few words names a subject; one of many describes a case, which may come up
  * anywhere in it. So the weight of the opening is OPENING_WEIGHT over the number of words (common ones are none), at least OPENING_WORDS_MIN.
@@ -122,7 +123,7 @@ static double similarity(const struct br_fusion *f, double s)
 
 double br_message_near(const struct br_fusion *f, const struct br_conversation *c)
 {
-    return similarity(f, c->message);
+    return c->lone && isnan(c->message) ? similarity(f, c->near.root) : similarity(f, c->message);
 }
 
 double br_passage_near(const struct br_fusion *f, const struct br_conversation *c)
@@ -130,7 +131,7 @@ double br_passage_near(const struct br_fusion *f, const struct br_conversation *
     return c->lone ? br_message_near(f, c) : !isnan(c->near.passage) ? c->near.passage : similarity(f, c->passage_similarity);
 }
 
-/* Until it is scored in full, as near as its best passage. */
+/* Until it is scored in full, as near as its best document. */
 double br_opening_near(const struct br_fusion *f, const struct br_conversation *c)
 {
     double first = isnan(c->near.first_passage) ? br_passage_near(f, c) : c->near.first_passage;
@@ -206,6 +207,7 @@ void br_fusion_order_roughly(struct br_fusion *f)
     for (size_t i = 0; i < f->count; i++) {
         struct br_conversation *c = &f->items[i];
         c->words = c->passage_words > 0 ? c->passage_words : c->message_words;
+        c->near.root = c->near.first_passage = similarity(f, fmax(c->message, c->passage_similarity)); /* perhaps: what could come first is looked at */
     }
     br_fusion_order(f, f->count);
 }

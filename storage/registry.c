@@ -498,35 +498,47 @@ void br_registry_complete(struct br_registry *r)
         (void)!each_directory(r, is_registered, add_missing, r, &ignored);
 }
 
+/* "T1 (acme), T2": for the message that asks which one. */
+struct listed {
+    char text[200];
+    size_t len;
+    bool full;
+};
+
 struct find {
     const char *key;
-    char listed[200]; /* "T1 (acme), T2": for the message that asks which one */
+    struct listed all, namesakes;
     char id[65];
     unsigned total, exact, by_name;
 };
 
-/* As many as there is room for, each whole. */
-static void list_one(struct find *f, const char *id, const char *name)
+/* As many as there is room for, each whole, then "...". */
+static void list_one(struct listed *l, const char *id, const char *name)
 {
-    size_t at = strlen(f->listed), room = sizeof(f->listed) - at;
     bool named = name && *name;
-    int n = snprintf(f->listed + at, room, "%s%s%s%.40s%s", at ? ", " : "", id, named ? " (" : "", named ? name : "",
-                     named ? ")" : "");
-    if (n < 0 || (size_t)n >= room)
-        f->listed[at] = 0;
+    size_t room = sizeof(l->text) - l->len - 5;
+    int n = l->full ? 0
+                    : snprintf(l->text + l->len, room, "%s%s%s%.40s%s", l->len ? ", " : "", id, named ? " (" : "", named ? name : "", named ? ")" : "");
+    if (n < 0 || (size_t)n >= room) {
+        memcpy(l->text + l->len, ", ...", 6);
+        l->full = true;
+    } else {
+        l->len += (size_t)n;
+    }
 }
 
 static enum br_rc find_cb(void *ctx, const char *id, const char *name)
 {
     struct find *f = ctx;
     f->total++;
-    list_one(f, id, name);
+    list_one(&f->all, id, name);
     if (!f->key || strcmp(id, f->key) == 0) {
         snprintf(f->id, sizeof(f->id), "%s", id); /* an id beats every name */
         f->exact++;
     } else if (name && *name && strcmp(name, f->key) == 0) {
         if (!f->exact)
             snprintf(f->id, sizeof(f->id), "%s", id);
+        list_one(&f->namesakes, id, NULL);
         f->by_name++;
     }
     return BR_OK;
@@ -539,13 +551,13 @@ enum br_rc br_registry_find(struct br_registry *r, const char *key, char id[65],
     if (rc != BR_OK)
         return rc;
     if (!key && f.total > 1)
-        return br_fail(err, BR_E_USAGE, "there are %u workspaces: name one with -w: %s", f.total, f.listed);
+        return br_fail(err, BR_E_USAGE, "there are %u workspaces: name one with -w: %s", f.total, f.all.text);
     if (!key && f.total == 0)
         return br_fail(err, BR_E_NOTFOUND, "there is no workspace in %s yet", r->home);
     if (!f.exact && f.by_name > 1)
-        return br_fail(err, BR_E_USAGE, "%u workspaces are named %s: give the id of one with -w: %s", f.by_name, key, f.listed);
+        return br_fail(err, BR_E_USAGE, "%u workspaces are named %s: give the id of one with -w: %s", f.by_name, key, f.namesakes.text);
     if (!f.exact && !f.by_name)
-        return br_fail(err, BR_E_NOTFOUND, "there is no workspace %s in %s%s%s", key, r->home, f.total ? ": name one with -w: " : "", f.listed);
+        return br_fail(err, BR_E_NOTFOUND, "there is no workspace %s in %s%s%s", key, r->home, f.total ? ": name one with -w: " : "", f.all.text);
     memcpy(id, f.id, sizeof(f.id));
     return BR_OK;
 }

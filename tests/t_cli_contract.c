@@ -636,10 +636,16 @@ static void upkeep_commands_answer_in_their_shape(void **state)
     o = RUN("upkeep", "forget", "--channel", "general", "--before", "2020");
     assert_error(&o, 2);
     done(&o);
+    mkdir(in_scratch("upkeep/backups"), 0700);
+    o = RUN("upkeep", "backup", "-q", in_scratch("upkeep/backups/T0TINY001-20240101T000000Z.tar.zst"));
+    assert_done(&o);
+    done(&o);
     o = RUN("upkeep", "forget", "--channel", "nowhere", "--json");
     assert_error(&o, 1);
     j = document(&o);
+    assert_string(j, "workspace", "T0TINY001");
     assert_int_equal(number(j, "messages"), 0);
+    assert_int_equal(number(j, "backups"), 1); /* which may still hold it */
     json_decref(j);
     done(&o);
     o = RUN("upkeep", "forget", "--channel", "general", "--json");

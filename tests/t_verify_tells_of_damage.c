@@ -149,6 +149,23 @@ static void a_lost_file_is_damage(void **state)
     assert_damage_is_told("cut");
 }
 
+/* Whatever the home is called; and what has a remedy of its own gets no other. */
+static void the_remedy_fits(void **state)
+{
+    (void)state;
+    damaged_home("repair-of-a-backup", "truncate -s 10 $W/content.1");
+    struct outcome o = RUN("repair-of-a-backup", "search", "-w", "T0ONE0001", "bridge");
+    assert_error(&o, 5);
+    assert_non_null(strstr(o.err, "run `backread repair`"));
+    done(&o);
+    damaged_home("emptied", "rm $W/*");
+    o = RUN("emptied", "repair", "-w", "T0ONE0001");
+    assert_error(&o, 5);
+    assert_non_null(strstr(o.err, "import the archives again"));
+    assert_null(strstr(o.err, "run `backread repair`"));
+    done(&o);
+}
+
 /* Searches do without a graph, so nobody else would tell of it. */
 static void a_lost_graph_is_damage_until_it_is_repaired(void **state)
 {
@@ -236,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_directory_is_damage_until_the_next_import),
         cmocka_unit_test(a_lost_file_is_damage),
+        cmocka_unit_test(the_remedy_fits),
         cmocka_unit_test(a_lost_graph_is_damage_until_it_is_repaired),
         cmocka_unit_test(an_overwritten_header_is_damage),
         cmocka_unit_test(every_damaged_workspace_is_told),

@@ -28,11 +28,15 @@ int cli_fail(int status, const char *fmt, ...)
     return status;
 }
 
-/* What to do about damage, where the message says only what and where. */
+/* What to do about damage, where the message says only what and where. Remedies come behind a colon: paths may have the same words. */
 static const char *remedy(const struct br_error *err)
 {
-    if (err->status != BR_STATUS_DAMAGED || strstr(err->message, "repair") || strstr(err->message, "a backup"))
+    static const char *const told[] = {": run ", ": restore ", ": see `", ": import ", ": install "};
+    if (err->status != BR_STATUS_DAMAGED)
         return "";
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        if (strstr(err->message, told[i]))
+            return "";
     return ": run `backread repair`, or restore a backup";
 }
 

@@ -194,7 +194,7 @@ static void put_hits(const struct term *t, const struct br_search_results *r)
                 x->further ? " further message" : "", x->lowered ? " (lowered to the hit before)" : "");
     }
     fprintf(t->file,
-            "  %srank, near: of the best message, then of the best passage; a message that its list lacks is as near as its last;"
+            "  %srank, near: of the best message, then of the best passage; a thread's message that its list lacks is as near as its last;"
             " begins: how near the conversation's beginning is; without passages, all are the message's%s\n",
             term_style(t, STYLE_DIM), term_style(t, STYLE_NONE));
 }
