@@ -174,7 +174,7 @@ static void a_newer_version_is_refused(void **state)
 
 static void flip(const char *dir, const char *name, off_t offset)
 {
-    char path[256], byte;
+    char path[256], byte = 0;
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     int fd = open(path, O_RDWR);
     assert_true(fd >= 0 && pread(fd, &byte, 1, offset) == 1);
