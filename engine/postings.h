@@ -10,6 +10,9 @@
 struct br_word_memory *br_word_memory_new(void); /* NULL without memory */
 struct br_word_memory *br_word_memory_share(struct br_word_memory *m);
 void br_word_memory_release(struct br_word_memory *m);
+/* Where conversations.c keeps what it counted last, for the caller alone until it lets go. NULL when m is. */
+struct br_conversations **br_word_memory_hold(struct br_word_memory *m);
+void br_word_memory_let_go(struct br_word_memory *m);
 
 struct br_phrase { /* as FTS5 wants it, quoted */
     const char *text;
