@@ -80,12 +80,12 @@ enum br_rc br_conversations_of(struct br_workspace *ws, const struct br_store_in
     if (!is_of(ws->conversations, &state)) {
         br_conversations_release(ws->conversations);
         ws->conversations = NULL;
-        struct br_conversations **kept = br_word_memory_hold(ws->words);
-        if (kept && is_of(*kept, &state)) {
-            ws->conversations = share(*kept);
+        struct br_read_whole *kept = br_word_memory_hold(ws->words);
+        if (kept && is_of(kept->conversations, &state)) {
+            ws->conversations = share(kept->conversations);
         } else if ((rc = count(ws, now, &ws->conversations, err)) == BR_OK && kept) {
-            br_conversations_release(*kept);
-            *kept = share(ws->conversations);
+            br_conversations_release(kept->conversations);
+            kept->conversations = share(ws->conversations);
         }
         br_word_memory_let_go(ws->words);
     }

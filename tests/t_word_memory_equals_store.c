@@ -195,7 +195,43 @@ static void compare_numbers(void)
     free(t.items);
 }
 
-/* A handle that shares the memory counts nothing anew, unless its state is another. */
+static void assert_same_doc(const struct br_doc *a, const struct br_doc *b)
+{
+    assert_true(a->kind == b->kind && a->content_id == b->content_id && a->slot == b->slot && a->ts == b->ts && a->last_ts == b->last_ts &&
+                a->thread_ts == b->thread_ts);
+    assert_string_equal(a->channel_id, b->channel_id);
+}
+
+/* Twice: the second time all of them have been read in one go. */
+static void compare_documents(struct br_workspace *of)
+{
+    struct br_store_info info = now();
+    for (int round = 0; round < 2; round++) {
+        br_docs_begin(of, &info);
+        for (uint64_t slot = 0; slot < info.vector_tail + 2; slot++) {
+            struct br_doc want, have;
+            struct br_err err = {0};
+            enum br_rc rc = br_slack_doc_of_slot(ws->store, slot, &want, &err);
+            assert_int_equal(br_doc_of_slot(of, slot, &have, &err), rc);
+            if (rc == BR_OK)
+                assert_same_doc(&have, &want);
+        }
+        for (int64_t content = 0; content < 2 * ((int64_t)info.next_content_id + 1); content++) {
+            struct br_doc want, have;
+            size_t want_length = 0, have_length = 0;
+            struct br_err err = {0};
+            enum br_doc_kind kind = content & 1 ? BR_DOC_PASSAGE : BR_DOC_MESSAGE;
+            enum br_rc rc = br_slack_doc_of_content(ws->store, kind, content / 2, &want, &want_length, &err);
+            assert_int_equal(br_doc_of_content(of, kind, content / 2, &have, &have_length, &err), rc);
+            if (rc != BR_OK)
+                continue;
+            assert_same_doc(&have, &want);
+            assert_int_equal(have_length, want_length);
+        }
+    }
+}
+
+/* A handle that shares the memory counts and reads nothing anew, and finds the same. */
 static void compare_sharing(void)
 {
     struct br_workspace *other;
@@ -211,45 +247,10 @@ static void compare_sharing(void)
     assert_int_equal(br_conversations_of(ws, &info, &c, &err), BR_OK);
     assert_int_equal(br_conversations_of(other, &info, &same, &err), BR_OK);
     assert_ptr_equal(c, same);
+    compare_documents(other);
     br_store_read_end(other->store);
     br_workspace_close(other);
     assert_true(c->threads > 0); /* it is still there */
-}
-
-static void assert_same_doc(const struct br_doc *a, const struct br_doc *b)
-{
-    assert_true(a->kind == b->kind && a->content_id == b->content_id && a->slot == b->slot && a->ts == b->ts && a->last_ts == b->last_ts &&
-                a->thread_ts == b->thread_ts);
-    assert_string_equal(a->channel_id, b->channel_id);
-}
-
-/* Twice: the second time all of them have been read in one go. */
-static void compare_documents(void)
-{
-    struct br_store_info info = now();
-    for (int round = 0; round < 2; round++) {
-        br_docs_begin(ws, &info);
-        for (uint64_t slot = 0; slot < info.vector_tail + 2; slot++) {
-            struct br_doc want, have;
-            struct br_err err = {0};
-            enum br_rc rc = br_slack_doc_of_slot(ws->store, slot, &want, &err);
-            assert_int_equal(br_doc_of_slot(ws, slot, &have, &err), rc);
-            if (rc == BR_OK)
-                assert_same_doc(&have, &want);
-        }
-        for (int64_t content = 0; content < 2 * ((int64_t)info.next_content_id + 1); content++) {
-            struct br_doc want, have;
-            size_t want_length = 0, have_length = 0;
-            struct br_err err = {0};
-            enum br_doc_kind kind = content & 1 ? BR_DOC_PASSAGE : BR_DOC_MESSAGE;
-            enum br_rc rc = br_slack_doc_of_content(ws->store, kind, content / 2, &want, &want_length, &err);
-            assert_int_equal(br_doc_of_content(ws, kind, content / 2, &have, &have_length, &err), rc);
-            if (rc != BR_OK)
-                continue;
-            assert_same_doc(&have, &want);
-            assert_int_equal(have_length, want_length);
-        }
-    }
 }
 
 static void what_is_remembered_is_what_is_there(void **state)
@@ -260,7 +261,7 @@ static void what_is_remembered_is_what_is_there(void **state)
     for (int round = 0; round < 5; round++) {
         assert_int_equal(br_store_read_begin(ws->store, &err), BR_OK);
         compare_lists();
-        compare_documents();
+        compare_documents(ws);
         compare_conversations();
         compare_numbers();
         compare_sharing();
