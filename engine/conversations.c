@@ -1,50 +1,95 @@
-/* conversations.c - which conversation a passage is of, and how many conversations there are. */
+/* conversations.c - which conversation a passage is of, and how many conversations there are.
+ *
+ * Counted once in each state of the store, by the first handle that wants it: others that share its memory of words wait, and share this too. */
 #include "conversations.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "postings.h"
 
 #define CONTENTS_MAX (UINT64_C(1) << 26) /* 256 MiB; of more, the last are not counted */
 
-static void add(void *ctx, int64_t content_id, bool next_conversation)
+struct counting {
+    struct br_conversations *c;
+    bool alone; /* the conversation at hand, so far */
+};
+
+static void add(void *ctx, int64_t content_id, bool next_conversation, bool replied)
 {
-    struct br_conversations *c = ctx;
-    c->threads += next_conversation;
+    struct counting *n = ctx;
+    struct br_conversations *c = n->c;
+    if (next_conversation) {
+        c->threads++;
+        c->alone++;
+        n->alone = true;
+    }
+    if (replied && n->alone) {
+        c->alone--;
+        n->alone = false;
+    }
     if (content_id >= 0 && (uint64_t)content_id < c->n_contents)
         c->of_content[content_id] = (uint32_t)c->threads;
 }
 
-void br_conversations_free(struct br_conversations *c)
+void br_conversations_release(struct br_conversations *c)
 {
-    if (c)
-        free(c->of_content);
+    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(c->of_content);
     free(c);
+}
+
+static struct br_conversations *share(struct br_conversations *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+static enum br_rc count(struct br_workspace *ws, const struct br_store_info *now, struct br_conversations **out, struct br_err *err)
+{
+    struct br_conversations *c = calloc(1, sizeof *c);
+    struct counting counting = {.c = c};
+    enum br_rc rc;
+    if (!c)
+        return br_fail_nomem(err);
+    atomic_init(&c->refs, 1);
+    c->state = br_state_of(now);
+    c->n_contents = BR_MIN(now->next_content_id, CONTENTS_MAX); /* a damaged row must not ask for all memory */
+    c->of_content = calloc((size_t)c->n_contents + 1, sizeof *c->of_content);
+    if (!c->of_content)
+        BR_TRY(br_fail_nomem(err));
+    BR_TRY(br_slack_passage_threads(ws->store, add, &counting, err));
+    BR_TRY(br_slack_threaded_messages(ws->store, &c->threaded, err));
+    *out = c;
+    return BR_OK;
+err:
+    br_conversations_release(c);
+    return rc;
+}
+
+static bool is_of(const struct br_conversations *c, const struct br_state *state)
+{
+    return c && memcmp(&c->state, state, sizeof *state) == 0;
 }
 
 enum br_rc br_conversations_of(struct br_workspace *ws, const struct br_store_info *now, const struct br_conversations **out, struct br_err *err)
 {
     const struct br_state state = br_state_of(now);
-    struct br_conversations *c = ws->conversations;
     enum br_rc rc = BR_OK;
-    if (c && memcmp(&c->state, &state, sizeof state) == 0) {
-        *out = c;
-        return BR_OK;
+    if (!is_of(ws->conversations, &state)) {
+        br_conversations_release(ws->conversations);
+        ws->conversations = NULL;
+        struct br_read_whole *kept = br_word_memory_hold(ws->words);
+        if (kept && is_of(kept->conversations, &state)) {
+            ws->conversations = share(kept->conversations);
+        } else if ((rc = count(ws, now, &ws->conversations, err)) == BR_OK && kept) {
+            br_conversations_release(kept->conversations);
+            kept->conversations = share(ws->conversations);
+        }
+        br_word_memory_let_go(ws->words);
     }
-    br_conversations_free(c);
-    ws->conversations = NULL;
-    c = calloc(1, sizeof *c);
-    if (!c)
-        return br_fail_nomem(err);
-    c->state = state;
-    c->n_contents = BR_MIN(now->next_content_id, CONTENTS_MAX); /* a damaged row must not ask for all memory */
-    c->of_content = calloc((size_t)c->n_contents + 1, sizeof *c->of_content);
-    if (!c->of_content)
-        BR_TRY(br_fail_nomem(err));
-    BR_TRY(br_slack_passage_threads(ws->store, add, c, err));
-    BR_TRY(br_slack_threaded_messages(ws->store, &c->threaded, err));
-    *out = ws->conversations = c;
-    return BR_OK;
-err:
-    br_conversations_free(c);
+    *out = ws->conversations;
     return rc;
 }
 

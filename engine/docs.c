@@ -3,22 +3,26 @@
  * What is remembered is true of one state of the store (uuid, generation, last_seq, commits); with the next it is forgotten. At first it is
  * what was asked for, in two tables of fixed size in which a slot, or a record, has one place: 16 MB at most, of which only the pages that are
  * used are there. When so many had to be looked up that to read all in one go would have been less work, and the archive is of a size for it
- * (WHOLE_SLOTS_MAX), all are read: 48 bytes a document, and 4 a slot and a record. */
+ * (WHOLE_SLOTS_MAX), all are read: 48 bytes a document, and 4 a slot and a record. Handles that share a memory of words share that. */
 #include "engine_int.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "postings.h"
 
 #define PLACES 65536 /* a power of two */
 #define WHOLE_SLOTS_MAX (UINT64_C(1) << 18)
 #define WHOLE_CONTENTS_MAX (UINT64_C(1) << 20)
 #define WHOLE_AFTER 16 /* looking one up takes as long as reading about so many in order */
 
-/* All documents. */
-struct whole {
+/* All documents. Never changed once they are read. */
+struct br_all_docs {
+    atomic_size_t refs;
+    struct br_state state;
     struct brief {
         int64_t ts, last_ts, thread_ts;
         uint32_t slot, content_id, length, channel; /* slot: UINT32_MAX none */
@@ -33,7 +37,7 @@ struct whole {
 
 struct br_docs {
     struct br_state state;
-    struct whole whole; /* items NULL: not read */
+    struct br_all_docs *all; /* a reference; NULL: not read */
     uint64_t lookups;
     bool tried;
     struct br_doc items[PLACES];
@@ -47,17 +51,25 @@ struct br_docs {
 
 /* ---- all of them ---- */
 
-static void whole_free(struct whole *w)
+void br_all_docs_release(struct br_all_docs *w)
 {
+    if (!w || atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
+        return;
     free(w->items);
     free(w->channels);
     free(w->by_slot);
     free(w->by_content);
-    *w = (struct whole){0};
+    free(w);
+}
+
+static struct br_all_docs *share(struct br_all_docs *w)
+{
+    atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
+    return w;
 }
 
 /* They come channel by channel, of messages and then of passages. */
-static bool channel_of(struct whole *w, const char *id, uint32_t *out)
+static bool channel_of(struct br_all_docs *w, const char *id, uint32_t *out)
 {
     bool same = w->n_channels && strcmp(w->channels[w->n_channels - 1], id) == 0;
     if (!same && !br_array_fit(&w->channels, &w->channels_alloc, w->n_channels + 1, sizeof *w->channels))
@@ -70,7 +82,7 @@ static bool channel_of(struct whole *w, const char *id, uint32_t *out)
 
 static void add(void *ctx, const struct br_doc *d, size_t length)
 {
-    struct whole *w = ctx;
+    struct br_all_docs *w = ctx;
     bool has_slot = d->slot < w->n_slots;
     if (w->failed || d->content_id >= w->n_contents || (!has_slot && d->slot != UINT64_MAX)) /* numbers that cannot be: left to a look-up */
         return;
@@ -93,20 +105,43 @@ static void add(void *ctx, const struct br_doc *d, size_t length)
         w->by_slot[d->slot] = (uint32_t)w->n;
 }
 
-/* What cannot be had is looked up one by one, which also tells what is wrong. */
-static void read_whole(struct br_workspace *ws, struct br_docs *d, const struct br_store_info *now)
+/* NULL: what cannot be had is looked up one by one, which also tells what is wrong. */
+static struct br_all_docs *read_all(struct br_workspace *ws, const struct br_store_info *now)
 {
-    struct whole *w = &d->whole;
+    struct br_all_docs *w = calloc(1, sizeof *w);
     struct br_err ignored = {0};
-    d->tried = true;
-    *w = (struct whole){.n_slots = now->vector_tail, .n_contents = now->next_content_id};
+    if (!w)
+        return NULL;
+    atomic_init(&w->refs, 1);
+    w->state = br_state_of(now);
+    w->n_slots = now->vector_tail;
+    w->n_contents = now->next_content_id;
     w->by_slot = calloc((size_t)w->n_slots + 1, sizeof *w->by_slot);
     w->by_content = calloc((size_t)w->n_contents + 1, sizeof *w->by_content);
-    if (!w->by_slot || !w->by_content || br_slack_each_doc(ws->store, add, w, &ignored) != BR_OK || w->failed)
-        whole_free(w);
+    if (w->by_slot && w->by_content && br_slack_each_doc(ws->store, add, w, &ignored) == BR_OK && !w->failed)
+        return w;
+    br_all_docs_release(w);
+    return NULL;
 }
 
-static void give(const struct whole *w, uint32_t place, struct br_doc *doc, size_t *length)
+/* Those another handle has read of the same state; else, if may_read, they are read for all. */
+static void take_all(struct br_workspace *ws, struct br_docs *d, const struct br_store_info *now, bool may_read)
+{
+    struct br_read_whole *kept = br_word_memory_hold(ws->words);
+    if (kept && kept->docs && memcmp(&kept->docs->state, &d->state, sizeof d->state) == 0) {
+        d->all = share(kept->docs);
+    } else if (may_read) {
+        d->tried = true;
+        d->all = read_all(ws, now);
+        if (kept && d->all) {
+            br_all_docs_release(kept->docs);
+            kept->docs = share(d->all);
+        }
+    }
+    br_word_memory_let_go(ws->words);
+}
+
+static void give(const struct br_all_docs *w, uint32_t place, struct br_doc *doc, size_t *length)
 {
     const struct brief *b = &w->items[place - 1];
     *doc = (struct br_doc){.kind = b->kind,
@@ -124,7 +159,7 @@ static void give(const struct whole *w, uint32_t place, struct br_doc *doc, size
 void br_docs_free(struct br_docs *d)
 {
     if (d)
-        whole_free(&d->whole);
+        br_all_docs_release(d->all);
     free(d);
 }
 
@@ -135,11 +170,13 @@ void br_docs_begin(struct br_workspace *ws, const struct br_store_info *now)
     if (!d || memcmp(&d->state, &state, sizeof state) != 0) {
         br_docs_free(d); /* and a new one: pages of zeros cost nothing until they are used */
         ws->docs = d = calloc(1, sizeof *d);
-        if (d) /* else every slot is looked up */
-            d->state = state;
-    } else if (!d->tried && d->lookups * WHOLE_AFTER > now->vector_tail && now->vector_tail <= WHOLE_SLOTS_MAX &&
+        if (!d) /* every slot is looked up */
+            return;
+        d->state = state;
+        take_all(ws, d, now, false);
+    } else if (!d->all && !d->tried && d->lookups * WHOLE_AFTER > now->vector_tail && now->vector_tail <= WHOLE_SLOTS_MAX &&
                now->next_content_id <= WHOLE_CONTENTS_MAX) {
-        read_whole(ws, d, now);
+        take_all(ws, d, now, true);
     }
 }
 
@@ -147,9 +184,9 @@ enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, struct br_doc 
 {
     struct br_docs *d = ws->docs;
     size_t place = slot & (PLACES - 1), length;
-    uint32_t known = d && d->whole.items && slot < d->whole.n_slots ? d->whole.by_slot[slot] : 0;
+    uint32_t known = d && d->all && slot < d->all->n_slots ? d->all->by_slot[slot] : 0;
     if (known) {
-        give(&d->whole, known, doc, &length);
+        give(d->all, known, doc, &length);
         return BR_OK;
     }
     if (d && d->slots[place] == slot + 1) {
@@ -170,9 +207,9 @@ enum br_rc br_doc_of_content(struct br_workspace *ws, enum br_doc_kind kind, int
 {
     struct br_docs *d = ws->docs;
     size_t place = (uint64_t)content_id & (PLACES - 1);
-    uint32_t known = d && d->whole.items && (uint64_t)content_id < d->whole.n_contents ? d->whole.by_content[content_id] : 0;
-    if (known && d->whole.items[known - 1].kind == kind) {
-        give(&d->whole, known, doc, length);
+    uint32_t known = d && d->all && (uint64_t)content_id < d->all->n_contents ? d->all->by_content[content_id] : 0;
+    if (known && d->all->items[known - 1].kind == kind) {
+        give(d->all, known, doc, length);
         return BR_OK;
     }
     if (d && content_id && d->contents[place].content_id == content_id && d->contents[place].doc.kind == kind) {

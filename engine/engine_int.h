@@ -310,6 +310,8 @@ BR_MUST_USE enum br_rc br_doc_of_slot(struct br_workspace *ws, uint64_t slot, st
 BR_MUST_USE enum br_rc br_doc_of_content(struct br_workspace *ws, enum br_doc_kind kind, int64_t content_id, struct br_doc *doc, size_t *length,
                                          struct br_err *err);
 void br_docs_free(struct br_docs *d);
+struct br_all_docs; /* read in one go, shared */
+void br_all_docs_release(struct br_all_docs *w); /* may be NULL */
 
 /* --- filters.c --- */
 /* As br_slack_filter_set, in the caller's snapshot. *remembered: it was made before. */

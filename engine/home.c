@@ -366,7 +366,7 @@ void br_workspace_close(struct br_workspace *ws)
     br_helpers_free(ws->helpers);
     br_cache_free(ws->cache);
     br_word_memory_release(ws->words);
-    br_conversations_free(ws->conversations);
+    br_conversations_release(ws->conversations);
     br_docs_free(ws->docs);
     br_embedder_free(ws->embedder);
     br_slack_tokenizer_free(ws->tokenizer);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "cache.h"
+#include "conversations.h"
 
 #define KEY_BYTES_MAX 4096 /* phrases are shorter; a longer one is not kept */
 
@@ -21,6 +22,8 @@ struct br_word_memory {
     pthread_mutex_t lock; /* guards what follows */
     size_t refs;
     struct br_cache *cache;
+    pthread_mutex_t reading; /* guards what follows */
+    struct br_read_whole whole;
 };
 
 struct list {
@@ -49,6 +52,7 @@ struct br_word_memory *br_word_memory_new(void)
     m->refs = 1;
     m->cache = br_cache_new(BR_POSTINGS_BYTES);
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->reading, NULL);
     return m;
 }
 
@@ -72,8 +76,25 @@ void br_word_memory_release(struct br_word_memory *m)
     if (!last)
         return;
     br_cache_free(m->cache);
+    br_conversations_release(m->whole.conversations);
+    br_all_docs_release(m->whole.docs);
     pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->reading);
     free(m);
+}
+
+struct br_read_whole *br_word_memory_hold(struct br_word_memory *m)
+{
+    if (!m)
+        return NULL;
+    pthread_mutex_lock(&m->reading);
+    return &m->whole;
+}
+
+void br_word_memory_let_go(struct br_word_memory *m)
+{
+    if (m)
+        pthread_mutex_unlock(&m->reading);
 }
 
 static struct br_blob *remembered(struct br_word_memory *m, const struct br_state *state, const struct br_buf *key)

@@ -10,6 +10,14 @@
 struct br_word_memory *br_word_memory_new(void); /* NULL without memory */
 struct br_word_memory *br_word_memory_share(struct br_word_memory *m);
 void br_word_memory_release(struct br_word_memory *m);
+/* What was last read of a whole store. */
+struct br_read_whole {
+    struct br_conversations *conversations; /* conversations.c's; owned, a reference, as the next */
+    struct br_all_docs *docs;               /* docs.c's */
+};
+/* For the caller alone until it lets go: others that want the same wait for it. NULL when m is. */
+struct br_read_whole *br_word_memory_hold(struct br_word_memory *m);
+void br_word_memory_let_go(struct br_word_memory *m);
 
 struct br_phrase { /* as FTS5 wants it, quoted */
     const char *text;

@@ -45,10 +45,15 @@ static void count_all(const struct br_conversations *c, const struct br_term_cou
         t->tokens[kind] = of[kind].n_tokens;
     }
     t->threads = c->threads;
-    t->lone = t->documents[BR_DOC_MESSAGE] - BR_MIN(t->documents[BR_DOC_MESSAGE], c->threaded);
+    t->lone = t->documents[BR_DOC_MESSAGE] - BR_MIN(t->documents[BR_DOC_MESSAGE], c->threaded + c->alone);
 }
 
-/* Threads that have the word, and of the messages that have it the share that is in none. */
+static double mean(uint64_t tokens, uint64_t n)
+{
+    return BR_MAX((double)tokens / (double)BR_MAX(n, (uint64_t)1), 1.0);
+}
+
+/* Conversations with passages that have the word, and of the messages that have it the share that is in none. */
 static enum br_rc weigh_words(struct br_word_counts *w, const struct br_conversations *c, size_t n, struct br_err *err)
 {
     const struct br_word_totals *t = &w->totals;
@@ -60,9 +65,20 @@ static enum br_rc weigh_words(struct br_word_counts *w, const struct br_conversa
     return rc;
 }
 
-static double mean(uint64_t tokens, uint64_t n)
+/* totals: NULL, those of now. */
+static enum br_rc weigh(struct br_workspace *ws, const struct br_store_info *now, const struct br_word_totals *totals, size_t n,
+                        struct br_word_counts *w, struct br_err *err)
 {
-    return BR_MAX((double)tokens / (double)BR_MAX(n, (uint64_t)1), 1.0);
+    const struct br_conversations *conversations;
+    struct br_word_totals *t = &w->totals;
+    enum br_rc rc = br_conversations_of(ws, now, &conversations, err);
+    if (rc != BR_OK)
+        return rc;
+    if (!totals)
+        count_all(conversations, w->of, t);
+    w->thread_tokens = mean(t->tokens[BR_DOC_PASSAGE], t->threads);
+    w->message_tokens = mean(t->tokens[BR_DOC_MESSAGE], t->documents[BR_DOC_MESSAGE]);
+    return weigh_words(w, conversations, n, err);
 }
 
 struct alternative {
@@ -131,7 +147,6 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
 {
     struct br_term_counts *m = &out->of[BR_DOC_MESSAGE], *p = &out->of[BR_DOC_PASSAGE];
     struct br_phrase phrases[TERMS_USED];
-    const struct br_conversations *conversations;
     struct br_store_info info;
     size_t n;
     enum br_rc rc;
@@ -142,15 +157,10 @@ enum br_rc br_words_count(struct br_workspace *ws, const struct br_query *q, con
     BR_TRY(choose(ws, q, phrases, &n, &out->match, err));
     BR_TRY(br_postings_count(ws, &state, phrases, n, BR_DOC_MESSAGE, contents, m, err));
     BR_TRY(br_postings_count(ws, &state, phrases, n, BR_DOC_PASSAGE, contents, p, err));
-    BR_TRY(br_conversations_of(ws, &info, &conversations, err));
     if (totals)
         out->totals = *totals;
-    else
-        count_all(conversations, out->of, &out->totals);
-    const struct br_word_totals *t = &out->totals;
-    out->thread_tokens = mean(t->tokens[BR_DOC_PASSAGE], t->threads);
-    out->message_tokens = mean(t->tokens[BR_DOC_MESSAGE], t->documents[BR_DOC_MESSAGE]);
-    BR_TRY(weigh_words(out, conversations, n, err));
+    if (m->n_rows || p->n_rows) /* else there is nothing to weigh, and what there is need not be counted */
+        BR_TRY(weigh(ws, &info, totals, n, out, err));
 err:
     if (rc != BR_OK)
         br_word_counts_free(out);

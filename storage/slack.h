@@ -282,8 +282,9 @@ BR_MUST_USE enum br_rc br_slack_slot_of_message(struct br_store *s, const char *
 BR_MUST_USE enum br_rc br_slack_thread_passages(struct br_store *s, const char *channel_id, int64_t thread_ts,
                                                 void (*fn)(void *ctx, int64_t content_id, uint64_t slot, size_t length), void *ctx,
                                                 struct br_err *err);
-/* fn for each passage, those of a conversation one after the other. */
-BR_MUST_USE enum br_rc br_slack_passage_threads(struct br_store *s, void (*fn)(void *ctx, int64_t content_id, bool next_conversation), void *ctx,
+/* fn for each passage, those of a conversation one after the other. replied: it holds more than the conversation's first message. */
+BR_MUST_USE enum br_rc br_slack_passage_threads(struct br_store *s,
+                                                void (*fn)(void *ctx, int64_t content_id, bool next_conversation, bool replied), void *ctx,
                                                 struct br_err *err);
 /* Messages of threads, roots included. */
 BR_MUST_USE enum br_rc br_slack_threaded_messages(struct br_store *s, uint64_t *n, struct br_err *err);

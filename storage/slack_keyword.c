@@ -188,19 +188,21 @@ err:
     return rc;
 }
 
-enum br_rc br_slack_passage_threads(struct br_store *s, void (*fn)(void *ctx, int64_t content_id, bool next_conversation), void *ctx,
-                                    struct br_err *err)
+enum br_rc br_slack_passage_threads(struct br_store *s, void (*fn)(void *ctx, int64_t content_id, bool next_conversation, bool replied),
+                                    void *ctx, struct br_err *err)
 {
     sqlite3_stmt *st;
     enum br_rc rc;
     bool row;
-    BR_TRY(br_store_stmt(s, "SELECT content_id, position FROM passages NOT INDEXED WHERE workspace_id = ?1 ORDER BY channel_id, thread_ts, position",
+    BR_TRY(br_store_stmt(s,
+                         "SELECT content_id, position, last_ts > thread_ts FROM passages NOT INDEXED WHERE workspace_id = ?1"
+                         " ORDER BY channel_id, thread_ts, position",
                          &st, err));
     for (;;) {
         BR_TRY(br_slack_step(s, st, &row, err));
         if (!row)
             return BR_OK;
-        fn(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) == 0);
+        fn(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) == 0, sqlite3_column_int(st, 2));
     }
 err:
     return rc;

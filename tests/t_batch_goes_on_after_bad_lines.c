@@ -119,6 +119,8 @@ static void a_text_that_begins_with_a_minus_is_a_text(void **state)
         {"search", "--dry bridge -lunch", "--mode", "semantic"},
         {"search", "-windows bridge", "--mode", "keyword"},
         {"search", "-q -windows bridge", "--mode", "keyword"},
+        {"search", "-nosql bridge", "--mode", "keyword"},
+        {"search", "-n lunch bridge", "-n3", "--mode=keyword"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct outcome o = run_args("home", NULL, CASES[i]);

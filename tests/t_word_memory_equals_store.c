@@ -1,6 +1,7 @@
 /* What is remembered of the keyword index and of documents is what the store says: the lists of phrases, merged, are the counts of one expression of
- * them all, among everything and among some; the conversations that have a word are those of its passages; a document by slot or by record is the
- * one a statement finds, those that are not there included; all of it after edits, deletions and compaction too. */
+ * them all, among everything and among some; the conversations that have a word are those of its passages, each conversation counts once, and handles
+ * that share a memory share what was counted; a document by slot or by record is the one a statement finds, those that are not there included; all of
+ * it after edits, deletions and compaction too. */
 #include "open_archive.h"
 
 #include "conversations.h"
@@ -23,7 +24,17 @@ static const char *frequent_first(void)
     return words[pick(3) ? 0 : pick(WORDS)];
 }
 
-/* Messages from..to, in threads of three. */
+/* A message of its own, too long for one passage. */
+static json_t *long_message(int i)
+{
+    char text[4000] = "";
+    for (size_t w = 0; w < 320; w++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", words[pick(WORDS)]);
+    return json_pack("{ss ss so ss s{ssso}}", "type", "message", "user", "U1", "ts", json_sprintf("%d.000500", 1704103200 + i * 60), "text", text,
+                     "edited", "user", "U1", "ts", json_sprintf("%d.000000", 1800000000 + editions));
+}
+
+/* Messages from..to, in threads of three, and some long ones. */
 static void import(int from, int to)
 {
     static const char users[] = "[{\"id\":\"U1\",\"team_id\":\"T0WORDS\",\"name\":\"ada\"}]";
@@ -38,6 +49,8 @@ static void import(int from, int to)
                                              json_sprintf("%d.000100", 1704103200 + i / 3 * 3 * 60), "text", text, "edited", "user", "U1", "ts",
                                              json_sprintf("%d.000000", 1800000000 + editions)));
     }
+    for (int i = from; i < to; i += 100)
+        json_array_append_new(day, long_message(i));
     archive_import_day(home, users, day);
 }
 
@@ -138,6 +151,50 @@ static void compare_conversations(void)
     br_term_counts_free(&counts);
 }
 
+struct told {
+    int64_t thread_ts;
+    size_t messages, passages;
+};
+struct telling {
+    struct told *items;
+    size_t n;
+};
+
+static void tell(void *ctx, const struct br_doc *d, size_t length)
+{
+    struct telling *t = ctx;
+    size_t i = 0;
+    (void)length;
+    while (i < t->n && t->items[i].thread_ts != d->thread_ts)
+        i++;
+    if (i == t->n) {
+        t->items = realloc(t->items, ++t->n * sizeof *t->items);
+        t->items[i] = (struct told){.thread_ts = d->thread_ts};
+    }
+    t->items[i].messages += d->kind == BR_DOC_MESSAGE;
+    t->items[i].passages += d->kind == BR_DOC_PASSAGE;
+}
+
+/* Those with passages, and those of them that are one message. */
+static void compare_numbers(void)
+{
+    struct br_store_info info = now();
+    const struct br_conversations *c;
+    struct br_err err = {0};
+    struct telling t = {0};
+    size_t with_passages = 0, alone = 0;
+    assert_int_equal(br_conversations_of(ws, &info, &c, &err), BR_OK);
+    assert_int_equal(br_slack_each_doc(ws->store, tell, &t, &err), BR_OK);
+    for (size_t i = 0; i < t.n; i++) {
+        with_passages += t.items[i].passages > 0;
+        alone += t.items[i].passages > 0 && t.items[i].messages == 1 && t.items[i].thread_ts % 1000000 == 500;
+    }
+    assert_true(alone > 2);
+    assert_int_equal(c->threads, with_passages);
+    assert_int_equal(c->alone, alone);
+    free(t.items);
+}
+
 static void assert_same_doc(const struct br_doc *a, const struct br_doc *b)
 {
     assert_true(a->kind == b->kind && a->content_id == b->content_id && a->slot == b->slot && a->ts == b->ts && a->last_ts == b->last_ts &&
@@ -146,16 +203,16 @@ static void assert_same_doc(const struct br_doc *a, const struct br_doc *b)
 }
 
 /* Twice: the second time all of them have been read in one go. */
-static void compare_documents(void)
+static void compare_documents(struct br_workspace *of)
 {
     struct br_store_info info = now();
     for (int round = 0; round < 2; round++) {
-        br_docs_begin(ws, &info);
+        br_docs_begin(of, &info);
         for (uint64_t slot = 0; slot < info.vector_tail + 2; slot++) {
             struct br_doc want, have;
             struct br_err err = {0};
             enum br_rc rc = br_slack_doc_of_slot(ws->store, slot, &want, &err);
-            assert_int_equal(br_doc_of_slot(ws, slot, &have, &err), rc);
+            assert_int_equal(br_doc_of_slot(of, slot, &have, &err), rc);
             if (rc == BR_OK)
                 assert_same_doc(&have, &want);
         }
@@ -165,13 +222,35 @@ static void compare_documents(void)
             struct br_err err = {0};
             enum br_doc_kind kind = content & 1 ? BR_DOC_PASSAGE : BR_DOC_MESSAGE;
             enum br_rc rc = br_slack_doc_of_content(ws->store, kind, content / 2, &want, &want_length, &err);
-            assert_int_equal(br_doc_of_content(ws, kind, content / 2, &have, &have_length, &err), rc);
+            assert_int_equal(br_doc_of_content(of, kind, content / 2, &have, &have_length, &err), rc);
             if (rc != BR_OK)
                 continue;
             assert_same_doc(&have, &want);
             assert_int_equal(have_length, want_length);
         }
     }
+}
+
+/* A handle that shares the memory counts and reads nothing anew, and finds the same. */
+static void compare_sharing(void)
+{
+    struct br_workspace *other;
+    const struct br_conversations *c, *same;
+    struct br_store_info info;
+    struct br_error error;
+    struct br_err err = {0};
+    assert_int_equal(br_workspace_open(home, NULL, &other, &error), 0);
+    br_word_memory_release(other->words);
+    other->words = br_word_memory_share(ws->words);
+    assert_int_equal(br_store_read_begin(other->store, &err), BR_OK);
+    assert_int_equal(br_store_now(other->store, &info, &err), BR_OK);
+    assert_int_equal(br_conversations_of(ws, &info, &c, &err), BR_OK);
+    assert_int_equal(br_conversations_of(other, &info, &same, &err), BR_OK);
+    assert_ptr_equal(c, same);
+    compare_documents(other);
+    br_store_read_end(other->store);
+    br_workspace_close(other);
+    assert_true(c->threads > 0); /* it is still there */
 }
 
 static void what_is_remembered_is_what_is_there(void **state)
@@ -182,8 +261,10 @@ static void what_is_remembered_is_what_is_there(void **state)
     for (int round = 0; round < 5; round++) {
         assert_int_equal(br_store_read_begin(ws->store, &err), BR_OK);
         compare_lists();
-        compare_documents();
+        compare_documents(ws);
         compare_conversations();
+        compare_numbers();
+        compare_sharing();
         br_store_read_end(ws->store);
         if (round == 3) {
             struct br_compact_report report;

@@ -212,11 +212,22 @@ static bool is_text(const struct args *out, const char *typed)
     return strpbrk(typed, " \t\n") && takes_text(out);
 }
 
-/* So is "-windows does not start", although there is a -w that takes a text. -w with its value in the same argument is that of one word. */
+static bool is_number(const char *s)
+{
+    char *end;
+    strtol(s, &end, 10);
+    return end != s && !*end;
+}
+
+/* So are "-windows does not start" and "-nosql in the draft", although there are a -w that takes a text and a -n that takes a number. -w with its value
+ * in the same argument is that of one word. */
 static bool is_text_after_all(const struct args *out, int code, const char *typed)
 {
     bool within = optarg && optarg > typed && optarg < typed + strlen(typed);
-    return code < LONG_BASE && within && OPTION_TABLE[row_of_code(code)].kind == TEXT && is_text(out, typed);
+    if (code >= LONG_BASE || !within || !is_text(out, typed))
+        return false;
+    const struct option_row *row = &OPTION_TABLE[row_of_code(code)];
+    return row->kind == TEXT || (row->kind == NUMBER && !is_number(optarg));
 }
 
 /* getopt_long sees argv from `at` on; an argument it does not know but that is a text is stepped over by starting it
