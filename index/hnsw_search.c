@@ -55,7 +55,7 @@
 #define LOOK_EARLY 4 /* a walk within: after so large a part of the beam it is seen whether it is where it should be */
 #define LOOK_AGAIN 2 /* and where it may not, so much wider is the beam that makes sure */
 #define BEAM_ABOVE 16 /* where a beam of four times as many follows */
-#define BEAM_ABOVE_WITHIN 128
+#define BEAM_ABOVE_FILTERED 128
 #define AMONG 2 /* times as far, squared */
 #define CROWD 8 /* of a sample; a quarter of a standard deviation from the k-th answer, there are none else */
 #define CROWD_NEAR 0.25f
@@ -442,7 +442,7 @@ struct search_within {
 static void find_region(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct search_within *w)
 {
     size_t passing = 0;
-    ix->kernels->descend(ix, s, 0, BEAM_ABOVE_WITHIN, &w->starts);
+    ix->kernels->descend(ix, s, 0, BEAM_ABOVE_FILTERED, &w->starts);
     for (size_t i = 0; i < w->starts.n; i++)
         passing += q->filter.allow[w->starts.node[i] / 64] >> w->starts.node[i] % 64 & 1;
     w->nearest = ix->max_level ? s->pool[0].d : INT32_MAX;
@@ -483,14 +483,14 @@ static double link_length2(const struct br_index *ix, uint32_t node)
 
 /* Does the query lie among what was found, not much farther from the k-th than what was found lies from its own neighbours? From outside, links do
  * not lead to what is nearest: a neighbourhood seen from afar is a crowd. */
-static bool lies_among(const struct br_index *ix, const struct br_searcher *s, struct query *q)
+static bool lies_among(const struct br_index *ix, const struct br_searcher *s, struct query *q, const struct br_cand *found)
 {
     const size_t asked[] = {0, q->k / 2, q->k - 1};
     double length2 = INFINITY;
     for (size_t i = 0; i < BR_COUNT(asked); i++)
-        length2 = fmin(length2, link_length2(ix, s->pool[asked[i]].id & ~BR_CAND_EXPANDED));
+        length2 = fmin(length2, link_length2(ix, found[asked[i]].id & ~BR_CAND_EXPANDED));
     br_quant_query_facts(q->vector, ix->dim, ix->scale, s->query, &q->quant);
-    double kth = (-16 * (double)s->pool[q->k - 1].d - high_bias(&q->quant)) * (double)q->quant.per_unit;
+    double kth = (-16 * (double)found[q->k - 1].d - high_bias(&q->quant)) * (double)q->quant.per_unit;
     return 2 - 2 * kth <= AMONG * length2;
 }
 
@@ -538,7 +538,7 @@ static enum br_rc walk_within(const struct br_index *ix, struct br_searcher *s, 
     if (!walk_on(ix, s, q, &w, plan->ef))
         return BR_OK;
     bool expected = met_as_expected(s, &w, q->k);
-    if (!expected && (!choice || plan->matches > scan_instead) && lies_among(ix, s, q)) {
+    if (!expected && (!choice || plan->matches > scan_instead) && lies_among(ix, s, q, s->pool)) {
         w.beam = LOOK_AGAIN * plan->ef;
         q->filter.go_on = false;
         expected = walk_on(ix, s, q, &w, w.beam);
@@ -560,7 +560,7 @@ static size_t within_beam(const struct br_searcher *s)
 
 /* The same through all nodes, until the k nearest that pass, and some more, lie within the beam: it is where the walk looked with care. If they do
  * not, the filter leaves out most of the query's own neighbourhood; how many do tells which beam would be enough. *n_out is 0 where the widest
- * that a scan's price allows holds fewer than k. */
+ * that a scan's price allows holds fewer than k, or they are a crowd. */
 static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s, struct query *q, const struct br_search_plan *plan,
                                struct br_hit *out, size_t *n_out, struct br_err *err)
 {
@@ -574,7 +574,7 @@ static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s,
         enum br_rc rc = fit_walk(ix, s, ef, filtering ? s->passed_cap : 0, err);
         if (rc != BR_OK)
             return rc;
-        ix->kernels->descend(ix, s, 0, BR_MIN(ef / 4, (size_t)BEAM_ABOVE), &starts);
+        ix->kernels->descend(ix, s, 0, q->filter.allow ? BEAM_ABOVE_FILTERED : BR_MIN(ef / 4, (size_t)BEAM_ABOVE), &starts);
         ix->kernels->walk(ix, s, &starts, 0, ef, filtering ? &q->filter : NULL);
         size_t n = filtering ? within_beam(s) : enough;
         bool last = 2 * ef > widest;
@@ -584,7 +584,8 @@ static enum br_rc walk_through(const struct br_index *ix, struct br_searcher *s,
             return BR_OK;
         ef = n ? BR_MIN(ef * enough / n * 5 / 4, widest) : widest;
     }
-    refine(ix, s, q, filtering ? s->passed : s->pool, filtering ? s->passed_n : s->pool_n, out, n_out);
+    if (ef == plan->ef || lies_among(ix, s, q, s->passed))
+        refine(ix, s, q, filtering ? s->passed : s->pool, filtering ? s->passed_n : s->pool_n, out, n_out);
     return BR_OK;
 }
 
