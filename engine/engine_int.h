@@ -276,7 +276,7 @@ struct br_query {
     struct br_buf excluded;      /* FTS5 expression of filter.without: any of them */
     struct br_term words[BR_QUERY_WORDS_MAX]; /* words, phrases and their parts, each once, for ranking, snippets and reasons */
     size_t n_words;
-    size_t n_said; /* of them, words and phrases as they were typed; the rest are their parts */
+    size_t length; /* in words as they were typed, each once; common ones count only where there are no others */
     struct br_slack_filter filter; /* all conditions; points into lists below */
     struct br_arena arena;         /* their names */
     struct br_query_list {

@@ -11,7 +11,7 @@
  * a conversation by itself: then its own, as soon as it is scored in full.
  *
  * How a conversation begins says what it is about. A question of few words names a subject; one of many describes a case, which may come up
- * anywhere in it. So the weight of the opening is OPENING_WEIGHT over the number of words (common ones are none), at least OPENING_WORDS_MIN.
+ * anywhere in it. So the weight of the opening is OPENING_WEIGHT over the number of words (br_query.length), at least OPENING_WORDS_MIN.
  * On the labelled tasks openings help questions of up to five words, make no difference for up to twenty, and mislead longer ones. */
 #include "fusion.h"
 

@@ -41,7 +41,7 @@ struct br_fusion {
 void br_fusion_clear(struct br_fusion *f);
 /* A list's rank-th document, from 1, and its BM25 (keyword) or cosine. The semantic list comes first, lists best first. */
 BR_MUST_USE enum br_rc br_fusion_note(struct br_fusion *f, bool keyword, const struct br_doc *d, double value, size_t rank, struct br_err *err);
-/* n_words of the query, common ones not among them: how much the beginning of a conversation counts. */
+/* n_words of the query (br_query.length): how much the beginning of a conversation counts. */
 void br_fusion_weigh(struct br_fusion *f, size_t n_words);
 /* Scores and orders all conversations by what the lists say of them. words is then that of one document. */
 void br_fusion_order_roughly(struct br_fusion *f);

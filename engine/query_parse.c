@@ -539,6 +539,20 @@ static enum br_rc add_parts(struct parser *p, const struct br_term *t, struct br
     return rc;
 }
 
+/* In words as they are typed: of a phrase all; of a script that puts no spaces between them (Chinese, Japanese: the lead bytes of U+3000 to U+9FFF)
+ * about two characters make one. */
+static size_t words_in(const char *s)
+{
+    size_t words = 0, ideographs = 0;
+    for (bool between = true; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        words += between && !isspace(c);
+        between = isspace(c);
+        ideographs += c >= 0xE3 && c <= 0xE9;
+    }
+    return BR_MAX(words, ideographs / 2);
+}
+
 /* The alternatives, as far as they fit. Whole words first. */
 static enum br_rc build_match(struct parser *p, struct br_err *err)
 {
@@ -549,9 +563,9 @@ static enum br_rc build_match(struct parser *p, struct br_err *err)
         q->n_words = p->n_stop_words;
         p->n_stop_words = 0;
     }
-    q->n_said = q->n_words;
     for (size_t i = 0; i < q->n_words; i++) {
         const struct br_term *t = &q->words[i];
+        q->length += words_in(t->text);
         add_alternative(p, t->n_stems == 1 ? t->stems[0] : XXH3_64bits(t->stems, t->n_stems * sizeof *t->stems), t->text, strlen(t->text));
     }
     for (size_t i = 0, n = q->n_words; i < n; i++)

@@ -110,7 +110,7 @@ static enum br_rc gather(struct br_searching *s, struct br_word_counts *words, s
 {
     enum br_rc rc = BR_OK;
     br_fusion_clear(s->fusion);
-    br_fusion_weigh(s->fusion, s->query.n_said);
+    br_fusion_weigh(s->fusion, s->query.length);
     s->more_exist = false;
     if (s->opt->mode != BR_SEARCH_KEYWORD)
         BR_TRY(retrieve_semantic(s, err));

@@ -236,6 +236,27 @@ static void similarities_are_those_of_the_vectors(void **state)
     }
 }
 
+/* How much the beginning of a conversation counts depends on how much was asked, in any script, in quotes or without. */
+static void a_question_is_as_long_as_it_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        size_t words;
+    } cases[] = {{"\"bicycles, keys of the cellar\" agenda", 6},
+                 {"\u4f1a\u8b70\u5ba4\u306e\u9375\u306f\u8ab0\u304c\u6301\u3063\u3066\u3044\u307e\u3059\u304b", 7}, /* 14 characters */
+                 {"bicycles bicycles bicycles bicycles bicycles keys", 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct br_search_options o = {.explain = true, .n = 3};
+        struct br_search_results r = {0};
+        struct br_error error = {0};
+        assert_int_equal(br_search(ws, cases[i].query, &o, &r, &error), 0);
+        assert_true(r.count > 0 && !r.hits[0].explain->further);
+        assert_true(fabs(r.hits[0].explain->opening_weight - 3.0 / (double)cases[i].words) < 1e-9);
+        br_search_results_free(&r);
+    }
+}
+
 /* Bob began these conversations, and passages have words of both: of Ada's messages alone neither says anything. */
 static void what_does_not_pass_ranks_nothing(void **state)
 {
@@ -339,7 +360,7 @@ int main(void)
         cmocka_unit_test(words_spread_over_a_thread_count_together),  cmocka_unit_test(an_identifier_is_found_by_its_parts),
         cmocka_unit_test(reasons_name_what_was_found),                cmocka_unit_test(term_counts_equal_counting),
         cmocka_unit_test(similarities_are_those_of_the_vectors),      cmocka_unit_test(a_short_question_finds_what_begins_with_its_subject),
-        cmocka_unit_test(what_does_not_pass_ranks_nothing),
+        cmocka_unit_test(what_does_not_pass_ranks_nothing),           cmocka_unit_test(a_question_is_as_long_as_it_says),
     };
     return cmocka_run_group_tests(tests, setup, archive_remove);
 }
