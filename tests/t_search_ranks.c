@@ -236,6 +236,25 @@ static void similarities_are_those_of_the_vectors(void **state)
     }
 }
 
+/* Who asks for more sees the same beginning. */
+static void the_first_hits_do_not_depend_on_how_many_are_asked_for(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"residents meeting", "morning kitchen", "who has the key", "lunch"};
+    for (size_t i = 0; i < BR_COUNT(queries); i++) {
+        struct br_search_options few = {.n = 3}, many = {.n = 50};
+        struct br_search_results a = {0}, b = {0};
+        struct br_error error = {0};
+        assert_int_equal(br_search(ws, queries[i], &few, &a, &error), 0);
+        assert_int_equal(br_search(ws, queries[i], &many, &b, &error), 0);
+        assert_int_equal(a.count, 3);
+        for (size_t j = 0; j < a.count; j++)
+            assert_true(a.hits[j].message.ts == b.hits[j].message.ts && a.hits[j].score == b.hits[j].score);
+        br_search_results_free(&a);
+        br_search_results_free(&b);
+    }
+}
+
 /* How much the beginning of a conversation counts depends on how much was asked, in any script, in quotes or without. */
 static void a_question_is_as_long_as_it_says(void **state)
 {
@@ -361,6 +380,7 @@ int main(void)
         cmocka_unit_test(reasons_name_what_was_found),                cmocka_unit_test(term_counts_equal_counting),
         cmocka_unit_test(similarities_are_those_of_the_vectors),      cmocka_unit_test(a_short_question_finds_what_begins_with_its_subject),
         cmocka_unit_test(what_does_not_pass_ranks_nothing),           cmocka_unit_test(a_question_is_as_long_as_it_says),
+        cmocka_unit_test(the_first_hits_do_not_depend_on_how_many_are_asked_for),
     };
     return cmocka_run_group_tests(tests, setup, archive_remove);
 }
