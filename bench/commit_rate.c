@@ -297,7 +297,10 @@ int main(int argc, char **argv)
     struct br_store *s;
     struct br_store_spec spec = {.workspace_id = "T0BENCH", .model_id = "none", .dim = DIM};
     if (argc > 2 && strcmp(argv[1], "--slower") == 0) {
-        slower = strtod(argv[2], NULL) / 1e3;
+        char *end;
+        slower = strtod(argv[2], &end) / 1e3;
+        if (*end || end == argv[2])
+            die("--slower wants milliseconds, not", argv[2]);
         argc -= 2;
         argv += 2;
     }

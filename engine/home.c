@@ -174,8 +174,9 @@ enum br_rc br_home_open_store(struct br_home *h, const char *id, struct br_store
     enum br_rc rc = br_home_dir_of(h, id, dir, sizeof dir, &why);
     if (rc == BR_OK)
         rc = br_store_open(h->io, dir, BR_STORE_READ, out, &why);
-    if (rc == BR_E_NOTFOUND)
-        return br_fail(err, BR_E_CORRUPT, "workspace %s is listed but gone: %s", id, why.msg);
+    if (rc == BR_E_NOTFOUND) /* of a directory that is there repair may make something yet */
+        return br_fail(err, BR_E_CORRUPT, "workspace %s is listed but gone: %s%s", id, why.msg,
+                       br_io_is_dir(h->io, dir) == 1 ? "" : ": import the archives again, or restore a backup");
     if (rc == BR_OK) {
         struct br_store_info info;
         rc = br_store_info(*out, &info, &why);

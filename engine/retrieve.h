@@ -29,8 +29,8 @@ struct br_nearness {
     double passage; /* its nearest */
     double root, first_passage; /* how it begins */
 };
-/* Of what is in allow (NULL: all). listed: of its passage in the list of the nearest documents, than which none of the others is nearer; NAN: none
- * is there, and all are compared. */
+/* Of what is in allow (NULL: all). listed: of its passage in the list of the nearest documents, which is taken for its nearest (a walk may have missed
+ * a nearer one, as it may any document); NAN: none is there, and all are compared. */
 void br_thread_nearness(const struct br_rows *rows, uint32_t dim, const float *vector, const struct br_thread *t, const struct br_bitmap *allow,
                         double listed, struct br_nearness *out);
 

@@ -45,7 +45,8 @@ static void damaged_home(const char *home, const char *command)
 static void assert_one_remedy(const struct outcome *o)
 {
     const char *once = strstr(o->err, "backup");
-    assert_non_null(strstr(o->err, "`backread repair`"));
+    bool repair = strstr(o->err, "`backread repair`"), import = strstr(o->err, ": import the archives again");
+    assert_true(repair != import);
     assert_non_null(once);
     assert_null(strstr(once + 1, "backup"));
 }
@@ -103,6 +104,7 @@ static void a_lost_directory_is_damage_until_the_next_import(void **state)
     assert_status_goes_on("lost");
     struct outcome o = RUN("lost", "search", "-w", "T0ONE0001", "bridge");
     assert_error(&o, 5);
+    assert_non_null(strstr(o.err, ": import the archives again, or restore a backup")); /* there is nothing to repair it from */
     done(&o);
     o = RUN("lost", "import", "-q", in_scratch("one"));
     assert_done(&o);
