@@ -74,6 +74,7 @@ struct br_bound {
     float most;   /* an upper bound of the exact similarity */
     float likely; /* three standard deviations above what it is likely to be; no more than most */
     uint32_t node;
+    int32_t dot; /* of the high plane */
 };
 
 /* Nodes `node` to node + n - 1 have slots from `slot` on. */

@@ -34,6 +34,7 @@
 #define REFINE_MAX 512
 #define RERANK_SPARE 2
 #define ROWS_AHEAD 2
+#define SCAN_ROWS_AHEAD 6
 #define SCAN_FIRST_MIN 32 /* of which the k nearest so far are taken */
 /* A walk through all, if one in so many passes: its beam holds fewer that pass than a plain one holds nodes, as they are met on the way to more;
  * but a quarter more than are wanted. */
@@ -187,6 +188,7 @@ static void bound_batch(struct scan_pass *p, const uint32_t *nodes, size_t n)
         const struct br_node_meta *m = br_meta(ix, nodes[i]);
         float estimate = (16 * (float)dots[i] - p->zero) * p->q->quant.per_unit;
         struct br_bound b = bound_of(p->q, nodes[i], estimate, m->high_residual);
+        b.dot = dots[i];
         bool full = p->n_first == p->first;
         if (m->flags & BR_NODE_DEAD || (!p->all && full && b.likely < p->s->hits[0].similarity))
             continue;
@@ -217,23 +219,31 @@ static void bound_matches(struct scan_pass *p)
     }
 }
 
-/* n bounds anew, by whole codes. */
+static void prefetch_low(const struct br_index *ix, const struct br_bound *bounds, size_t first, size_t n)
+{
+    for (size_t i = first; i < BR_MIN(first + SCAN_BATCH, n); i++) {
+        br_prefetch(br_low(ix, bounds[i].node), ix->stride);
+        __builtin_prefetch(br_meta(ix, bounds[i].node));
+    }
+}
+
+/* n bounds anew, by whole codes. The low rows of a batch are on their way while the batch before it is measured. */
 static void bound_whole(const struct br_index *ix, struct br_searcher *s, const struct query *q, struct br_bound *bounds, size_t n)
 {
+    prefetch_low(ix, bounds, 0, n);
     for (size_t first = 0; first < n; first += SCAN_BATCH) {
-        const uint8_t *high[SCAN_BATCH], *low[SCAN_BATCH];
-        int32_t high_dots[SCAN_BATCH], low_dots[SCAN_BATCH];
+        const uint8_t *low[SCAN_BATCH];
+        int32_t low_dots[SCAN_BATCH];
         size_t m = BR_MIN(n - first, (size_t)SCAN_BATCH);
         struct br_bound *b = bounds + first;
-        for (size_t i = 0; i < m; i++) {
-            high[i] = br_high(ix, b[i].node);
+        prefetch_low(ix, bounds, first + SCAN_BATCH, n);
+        for (size_t i = 0; i < m; i++)
             low[i] = br_low(ix, b[i].node);
-        }
         ix->kernels->dots(low, m, s->query, ix->stride, low_dots);
-        ix->kernels->dots(high, m, s->query, ix->stride, high_dots);
         for (size_t i = 0; i < m; i++) {
-            int32_t dot = 16 * high_dots[i] + low_dots[i] - q->quant.bias;
+            int32_t high = b[i].dot, dot = 16 * high + low_dots[i] - q->quant.bias;
             b[i] = bound_of(q, b[i].node, (float)dot * q->quant.per_unit, br_meta(ix, b[i].node)->residual);
+            b[i].dot = high;
         }
     }
 }
@@ -255,8 +265,11 @@ static int by_node(const void *a, const void *b)
 static size_t rerank_first(const struct br_index *ix, struct br_searcher *s, const struct query *q, size_t n_first, struct br_bound *scratch,
                            struct br_hit *out, size_t *n_out)
 {
-    for (size_t i = 0; i < n_first; i++)
+    for (size_t i = 0; i < n_first; i++) {
+        const uint8_t *row = br_high(ix, (uint32_t)s->hits[i].slot);
         scratch[i].node = (uint32_t)s->hits[i].slot;
+        ix->kernels->dots(&row, 1, s->query, ix->stride, &scratch[i].dot);
+    }
     bound_whole(ix, s, q, scratch, n_first);
     qsort(scratch, n_first, sizeof *scratch, by_bound);
     size_t n = BR_MIN(n_first, q->k + RERANK_SPARE);
@@ -304,8 +317,8 @@ static enum br_rc scan(const struct br_index *ix, struct br_searcher *s, struct 
     bound_whole(ix, s, q, s->bounds, n);
     n = keep_bounds(s->bounds, n, kth, proof);
     for (size_t i = 0; i < n; i++) {
-        if (i + ROWS_AHEAD < n)
-            prefetch_row(ix, q, s->bounds[i + ROWS_AHEAD].node, SIZE_MAX);
+        if (i + SCAN_ROWS_AHEAD < n)
+            prefetch_row(ix, q, s->bounds[i + SCAN_ROWS_AHEAD].node, SIZE_MAX);
         if (*n_out == q->k && out[0].similarity > kth)
             kth = out[0].similarity;
         if ((proof ? s->bounds[i].most : s->bounds[i].likely) >= kth && !bsearch(&s->bounds[i], ranked, n_ranked, sizeof *ranked, by_node))

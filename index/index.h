@@ -137,7 +137,7 @@ struct br_search_plan {
     enum br_search_path path;
     enum br_scan_why why;
     uint64_t nodes, matches; /* matches: slots that may be returned, no fewer than there are */
-    size_t ef;               /* of a walk */
+    size_t ef;               /* of a walk: the beam it began with */
 };
 struct br_search_params {
     size_t k;

@@ -92,6 +92,49 @@ static void test_many_pass(void **state)
     expect_scan(plan_of(3000, 3000, 16000), BR_SCAN_NARROW_BEAM); /* more than the widest beam holds */
 }
 
+/* All pass but the nearest `without`. Returns how many of the ten nearest of the others were found, and how. */
+static size_t found_without_nearest(const float *query, size_t without, enum br_search_path *path)
+{
+    static struct br_hit nearest[N];
+    struct br_hit exact[10], hits[10];
+    struct br_search_plan plan;
+    struct br_bitmap allow;
+    struct br_err err = {0};
+    size_t n, found = 0;
+    bool exhaustive;
+    br_exact_range(&rows, DIM, query, 0, N, NULL, without, nearest);
+    t_ok(br_bitmap_init(&allow, N, &err), &err);
+    br_bitmap_fill(&allow);
+    for (size_t i = 0; i < without; i++)
+        br_bitmap_clear(&allow, nearest[i].slot);
+    br_exact_range(&rows, DIM, query, 0, N, &allow, 10, exact);
+    struct br_search_params p = {.k = 10, .ef = 20, .allow = &allow, .plan = &plan};
+    t_ok(br_index_search(ix, s, &rows, query, &p, hits, &n, &exhaustive, &err), &err);
+    assert_int_equal(n, 10);
+    *path = plan.path;
+    for (size_t i = 0; i < n; i++)
+        found += hits[i].similarity >= exact[9].similarity - 1e-6f;
+    br_bitmap_free(&allow);
+    return found;
+}
+
+/* A beam of 20 holds none of what passes: a wider one is tried, up to what a scan costs, and then there is the scan. Neither is taken for the other. */
+static void test_nearest_do_not_pass(void **state)
+{
+    (void)state;
+    size_t found = 0, walked = 0;
+    enum br_search_path path;
+    for (size_t q = 0; q < 20; q++) {
+        found += found_without_nearest(base + q * 1111 * DIM, 21, &path);
+        walked += path == BR_PATH_FILTERED_WALK;
+        assert_true(path == BR_PATH_FILTERED_WALK || path == BR_PATH_SCAN_AFTER_WALK);
+        assert_int_equal(found_without_nearest(base + q * 1111 * DIM, 2000, &path), 10);
+        assert_int_equal(path, BR_PATH_SCAN_AFTER_WALK);
+    }
+    assert_true(walked >= 5);
+    assert_true(found >= 190);
+}
+
 static void test_small_graph(void **state)
 {
     (void)state;
@@ -206,7 +249,7 @@ int main(void)
     s = t_searcher();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_filter),  cmocka_unit_test(test_few_pass),    cmocka_unit_test(test_some_pass),
-        cmocka_unit_test(test_many_pass),  cmocka_unit_test(test_small_graph), cmocka_unit_test(test_sets_of_nodes), cmocka_unit_test(test_unlikely_answer),
+        cmocka_unit_test(test_many_pass),  cmocka_unit_test(test_nearest_do_not_pass),  cmocka_unit_test(test_small_graph), cmocka_unit_test(test_sets_of_nodes), cmocka_unit_test(test_unlikely_answer),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     br_searcher_free(s);
