@@ -78,6 +78,8 @@ static enum br_rc open_endpoint(const struct br_endpoint *e, struct br_model **o
                                          .kind = e->kind,
                                          .model = e->model,
                                          .api_key = key,
+                                         .secret_alloc = br_secret_alloc,
+                                         .secret_free = br_secret_free,
                                          .query_prefix = e->query_prefix,
                                          .passage_prefix = e->passage_prefix,
                                          .dim = e->dimension,

@@ -256,7 +256,7 @@ static const struct {
     {"storage", {"base/", "index.h"}},
     {"ingest", {"base/"}},
     {"engine", {"base/", "index.h", "embed/embed.h", "embed/blas.h"}}, /* and what storage and ingest make public: below */
-    {"engine/embed", {"base/", "embed/", "json_load.h", "secret.h"}}, /* JSON without memory is no JSON; an endpoint's key stands in secret memory */
+    {"engine/embed", {"base/", "embed/", "json_load.h"}}, /* one loader of JSON, which never drops what finds no memory */
     {"engine/cli", {"bench_ann.h", "base/", "backread.h", "commands.def", "options.def"}},
 };
 /* Libraries by who may use them. */

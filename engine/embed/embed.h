@@ -50,7 +50,9 @@ struct br_remote_config {
     const char *url;     /* https, or http on this machine */
     const char *kind;    /* "openai", "ollama" */
     const char *model;   /* its name there */
-    const char *api_key; /* NULL none; copied to secret memory, in no message */
+    const char *api_key; /* NULL none; copied, in no message */
+    void *(*secret_alloc)(size_t n); /* where the key is copied to; secret_free wipes. NULL: malloc, wiped when the model is closed */
+    void (*secret_free)(void *p);
     const char *query_prefix, *passage_prefix; /* NULL none */
     uint32_t dim;        /* 0: the endpoint is asked, with a word of ours */
     unsigned timeout_ms, backoff_ms; /* 0: two minutes a request; half a second before the second try */

@@ -11,14 +11,13 @@
  *      length here. Anything else is final: an endpoint that lies once is not to be believed the next time. No more is read than such an answer
  *      can need, so that a lie costs little memory.
  *   4. Who asks for a stop does not wait for the endpoint, nor for the next try.
- *   5. The key is in one header and in no message; nothing of an answer's text is shown. It stands in guarded memory (secret.h) alone: libcurl is
- *      given that very header, and copies it only into what it sends.
+ *   5. The key is in one header and in no message; nothing of an answer's text is shown. It stands in the caller's guarded memory alone: libcurl
+ *      is given that very header, and copies it only into what it sends.
  * libcurl is loaded when an endpoint is used first: who has none pays nothing for it. */
 #include "embed/remote.h"
 
 #include "base/buf.h"
 #include "json_load.h"
-#include "secret.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -87,7 +86,8 @@ struct br_remote {
     uint32_t dim;       /* 0: not known yet */
     unsigned timeout_ms, backoff_ms;
     const volatile int *stop; /* NULL: never */
-    char *auth; /* the header with the key, in secret memory; NULL none */
+    char *auth; /* the header with the key; NULL none */
+    void (*free_secret)(void *); /* NULL: auth is of malloc */
     const struct br_vocab *vocab;
 };
 
@@ -152,16 +152,18 @@ err:
     return rc;
 }
 
-static enum br_rc take_key(struct br_remote *r, const char *key, struct br_err *err)
+static enum br_rc take_key(struct br_remote *r, const struct br_remote_config *cfg, struct br_err *err)
 {
     static const char before[] = "Authorization: Bearer ";
+    const char *key = cfg->api_key;
     size_t n = key ? strlen(key) : 0;
     if (!n)
         return BR_OK;
     for (size_t i = 0; i < n; i++)
         if (key[i] <= 0x20 || key[i] >= 0x7F)
             return br_fail(err, BR_E_USAGE, "the API key holds a blank or another character that no key has");
-    r->auth = br_secret_alloc(sizeof before + n);
+    r->free_secret = cfg->secret_alloc ? cfg->secret_free : NULL;
+    r->auth = cfg->secret_alloc ? cfg->secret_alloc(sizeof before + n) : malloc(sizeof before + n);
     if (!r->auth)
         return br_fail_nomem(err);
     memcpy(r->auth, before, sizeof before - 1);
@@ -191,7 +193,7 @@ enum br_rc br_remote_new(const struct br_remote_config *cfg, const struct br_voc
     r->stop = cfg->stop;
     snprintf(r->model, sizeof r->model, "%s", cfg->model);
     BR_TRY(read_url(r, cfg->url, err));
-    BR_TRY(take_key(r, cfg->api_key, err));
+    BR_TRY(take_key(r, cfg, err));
     *out = r;
     return BR_OK;
 err:
@@ -203,7 +205,12 @@ void br_remote_free(struct br_remote *r)
 {
     if (!r)
         return;
-    br_secret_free(r->auth);
+    if (r->free_secret) {
+        r->free_secret(r->auth);
+    } else if (r->auth) {
+        explicit_bzero(r->auth, strlen(r->auth));
+        free(r->auth);
+    }
     free(r);
 }
 
