@@ -114,6 +114,8 @@ int br_reembed(struct br_home *h, const char *workspace, const struct br_upkeep_
     BR_TRY(br_upkeep_open_any(h, workspace, options, &u, &err));
     BR_TRY(br_store_info(u.store, &info, &err));
     report.already = br_home_check_model(h, &info, NULL) == BR_OK;
+    if (!report.already && options && options->discard) /* not a move: most likely the one to this model is to be given up */
+        BR_TRY(br_fail(&err, BR_E_USAGE, "workspace %s has the vectors of another model than %s: to give up a move, name the model that it has", u.id, m->name));
     if (report.already) {
         size_t stopped = 0;
         BR_TRY(options && options->discard ? br_store_drop_reembeds(u.store, &err)
