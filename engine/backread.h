@@ -477,6 +477,7 @@ struct br_reembed_report {
     uint32_t dimension;
     bool already;         /* it had this model's vectors: nothing was to be done */
     bool stopped;         /* already, but a move to another model was begun: it goes on when that model is named again */
+    bool discarded;       /* already, and such a move was given up */
     uint64_t documents;   /* moved */
     uint64_t embedded;    /* texts; equal ones once */
     uint64_t kept;        /* documents that an earlier run, which was stopped, had embedded */

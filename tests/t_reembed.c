@@ -409,8 +409,10 @@ static void the_present_model_leaves_a_stopped_move_alone(void **state)
     assert_int_equal(count_files(&f, "reembed."), 1);
     use_model(&f, up_model());
     assert_int_equal(br_reembed(f.h, NULL, &discard, &r, &err), 0);
-    assert_true(r.already && !r.stopped);
+    assert_true(r.already && !r.stopped && r.discarded);
     assert_int_equal(count_files(&f, "reembed."), 0);
+    assert_int_equal(br_reembed(f.h, NULL, &discard, &r, &err), 0);
+    assert_true(r.already && !r.stopped && !r.discarded);
     up_end(&f);
 }
 
