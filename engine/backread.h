@@ -436,7 +436,8 @@ struct br_upkeep_options { /* zero: none */
     void (*progress)(void *ctx, const struct br_import_progress *p); /* may be NULL; phases: "deleting", "threads", "erasing",
                                                                         "copying", "embedding", "index" */
     const volatile int *stop; /* may be NULL; set non-zero to stop at the next commit (BR_STATUS_IO; run it again to finish) */
-    bool discard;             /* br_reembed to the model a workspace has: what a stopped move to another one has done is not kept */
+    bool discard;             /* br_reembed to the model a workspace has: what a stopped move to another one has done is not kept. BR_STATUS_USAGE, and
+                                 nothing is done, with any other model */
 };
 
 struct br_forget_options { /* exactly one of the four, the others NULL */
@@ -476,6 +477,7 @@ struct br_reembed_report {
     uint32_t dimension;
     bool already;         /* it had this model's vectors: nothing was to be done */
     bool stopped;         /* already, but a move to another model was begun: it goes on when that model is named again */
+    bool discarded;       /* already, and such a move was given up */
     uint64_t documents;   /* moved */
     uint64_t embedded;    /* texts; equal ones once */
     uint64_t kept;        /* documents that an earlier run, which was stopped, had embedded */

@@ -114,11 +114,15 @@ int br_reembed(struct br_home *h, const char *workspace, const struct br_upkeep_
     BR_TRY(br_upkeep_open_any(h, workspace, options, &u, &err));
     BR_TRY(br_store_info(u.store, &info, &err));
     report.already = br_home_check_model(h, &info, NULL) == BR_OK;
+    if (!report.already && options && options->discard) /* not a move: most likely the one to this model is to be given up */
+        BR_TRY(br_fail(&err, BR_E_USAGE, "workspace %s has the vectors of another model than %s: to give up a move, name the model that it has", u.id, m->name));
     if (report.already) {
         size_t stopped = 0;
-        BR_TRY(options && options->discard ? br_store_drop_reembeds(u.store, &err)
-                                           : br_store_drop_reembed_to(u.store, m->id, &stopped, &err));
-        report.stopped = stopped > 0;
+        BR_TRY(br_store_drop_reembed_to(u.store, m->id, &stopped, &err));
+        report.discarded = stopped > 0 && options && options->discard;
+        report.stopped = stopped > 0 && !report.discarded;
+        if (report.discarded)
+            BR_TRY(br_store_drop_reembeds(u.store, &err));
     } else {
         BR_TRY(br_home_check_consent(h, &err));
         BR_TRY(br_upkeep_step(&u, "embedding", 0, 0, &err));

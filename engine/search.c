@@ -2,7 +2,7 @@
  *
  * Candidates are the nearest documents, and the messages and passages with most of the words; the conversations that look best by
  * those are scored in full. When there are fewer conversations than hits wanted, further messages of the same conversations follow. Where
- * a few long threads fill the lists and that makes fewer hits than the first page wants, more candidates are taken.
+ * a few long threads fill the lists and that makes fewer hits than the first page wants, or than HITS_MIN, more candidates are taken.
  *
  * Conditions (filters, phrases, exclusions) are resolved once, before retrieval, into the set of documents that meet them; both sides rank
  * inside that set, and the message shown for a passage is chosen from it. What a condition means for a message and for a passage is said at
@@ -15,16 +15,17 @@
 
 #include "cache.h"
 
-/* So many candidates are taken of each list, and so many conversations scored in full, for every hit wanted, and for 50 hits where fewer are: up to there
- * nothing of the ranking depends on how many hits are asked for. Of 60 instead of 200 conversations for ten hits, S@10 was lower: a2 .840 instead of
- * .847, a2-noroot .612 instead of .624. */
+/* So many candidates are taken of each list, and so many conversations scored in full, for every hit wanted, and for HITS_MIN where fewer are; so many
+ * hits there are to be before it is not looked further. Up to there nothing of the ranking depends on how many hits are asked for. Of 60 instead of 200
+ * conversations for ten hits, S@10 was lower: a2 .840 instead of .847, a2-noroot .612 instead of .624. */
 #define PER_HIT 4
-#define DEPTH_MIN 200
+#define HITS_MIN 50
+#define DEPTH_MIN ((size_t)PER_HIT * HITS_MIN)
 #define DEPTH_MAX 4000
 
 static size_t candidates(const struct br_searching *s)
 {
-    return BR_MIN(BR_MAX(PER_HIT * s->n, (size_t)DEPTH_MIN), (size_t)DEPTH_MAX) * s->depth;
+    return BR_MIN(BR_MAX(PER_HIT * s->n, DEPTH_MIN), (size_t)DEPTH_MAX) * s->depth;
 }
 
 static enum br_rc retrieve_semantic(struct br_searching *s, struct br_err *err)
@@ -106,7 +107,7 @@ err:
     return rc;
 }
 
-/* Whether to look further is decided by what the first page wants, on every page: they are parts of one ranking. */
+/* Whether to look further is decided by what the first page wants, and HITS_MIN, on every page: they are parts of one ranking. */
 static enum br_rc gather(struct br_searching *s, struct br_word_counts *words, struct br_err *err)
 {
     enum br_rc rc = BR_OK;
@@ -139,7 +140,7 @@ static enum br_rc retrieve(struct br_searching *s, struct br_err *err)
         if (s->x)
             s->x->rounds++;
         BR_TRY(gather(s, &words, err));
-        if (!s->more_exist || br_fusion_showable(s->fusion) > s->n)
+        if (!s->more_exist || br_fusion_showable(s->fusion) > BR_MAX(s->n, (size_t)HITS_MIN))
             break;
     }
     double from = br_explain_clock(s->x);

@@ -286,7 +286,7 @@ enum br_rc br_walk_through(const struct br_index *ix, struct br_searcher *s, str
             break;
         if (last)
             return BR_OK;
-        ef = n ? BR_MIN(ef * enough / n * 5 / 4, widest) : widest;
+        ef = n ? BR_MIN(ef * enough / n * 5 / 4 + 1, widest) : widest; /* always more */
     }
     if (ef == plan->ef || lies_among(ix, s, q, s->passed))
         refine(ix, s, q, filtering ? s->passed : s->pool, filtering ? s->passed_n : s->pool_n, out, n_out);

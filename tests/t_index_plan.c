@@ -118,6 +118,38 @@ static size_t found_without_nearest(const float *query, size_t without, enum br_
     return found;
 }
 
+/* In the narrowest beams lie more than there is room for where vectors are the same: they widen all the same. */
+static void test_narrowest_beams_widen(void **state)
+{
+    (void)state;
+    enum { TWICE = 2000 };
+    struct br_index *graph = t_new_index(DIM, 1);
+    struct br_bitmap allow;
+    struct br_err err = {0};
+    float *v = malloc(sizeof(float) * TWICE * DIM);
+    assert_non_null(v);
+    for (size_t i = 0; i < TWICE * DIM; i++)
+        v[i] = base[i / (2 * DIM) * DIM + i % DIM];
+    struct br_rows pairs = {v, DIM, TWICE};
+    t_add_range(graph, &pairs, 0, TWICE);
+    graph->exact_nodes = 0;
+    graph->exact_matches = 1;
+    t_ok(br_bitmap_init(&allow, TWICE, &err), &err);
+    br_bitmap_fill(&allow);
+    for (size_t k = 1; k <= 3; k++)
+        for (size_t q = 0; q < TWICE; q++) {
+            struct br_search_params p = {.k = k, .ef = k, .allow = &allow};
+            struct br_hit hits[3];
+            size_t n;
+            bool exhaustive;
+            t_ok(br_index_search(graph, s, &pairs, v + q * DIM, &p, hits, &n, &exhaustive, &err), &err);
+            assert_int_equal(n, k);
+        }
+    br_bitmap_free(&allow);
+    br_index_close(graph);
+    free(v);
+}
+
 /* A beam of 20 holds none of what passes: a wider one is tried, up to what a scan costs, and then there is the scan. Neither is taken for the other. */
 static void test_nearest_do_not_pass(void **state)
 {
@@ -249,7 +281,7 @@ int main(void)
     s = t_searcher();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_filter),  cmocka_unit_test(test_few_pass),    cmocka_unit_test(test_some_pass),
-        cmocka_unit_test(test_many_pass),  cmocka_unit_test(test_nearest_do_not_pass),  cmocka_unit_test(test_small_graph), cmocka_unit_test(test_sets_of_nodes), cmocka_unit_test(test_unlikely_answer),
+        cmocka_unit_test(test_many_pass),  cmocka_unit_test(test_narrowest_beams_widen), cmocka_unit_test(test_nearest_do_not_pass),  cmocka_unit_test(test_small_graph), cmocka_unit_test(test_sets_of_nodes), cmocka_unit_test(test_unlikely_answer),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     br_searcher_free(s);

@@ -171,9 +171,11 @@ static void put_outcome(FILE *f, const struct br_import_report *r)
         fputs("Nothing new for ", f);
         term_puts(f, name);
         if (gone)
-            fprintf(f, ": %s message%s of it are here already", format_count(r->messages_unchanged, a), plural(r->messages_unchanged));
+            fprintf(f, ": %s message%s of it %s here already", format_count(r->messages_unchanged, a), plural(r->messages_unchanged),
+                    r->messages_unchanged == 1 ? "is" : "are");
         else
-            fprintf(f, ": all %s message%s of it are here already", format_count(r->messages_seen, a), plural(r->messages_seen));
+            fprintf(f, ": %s%s message%s of it %s here already", r->messages_seen == 1 ? "the " : "all ", format_count(r->messages_seen, a),
+                    plural(r->messages_seen), r->messages_seen == 1 ? "is" : "are");
     } else {
         fputs(r->dry_run ? "Would import into " : "Imported into ", f);
         term_puts(f, name);

@@ -11,7 +11,9 @@ static void reembed_text(const struct cli *cli, const struct br_reembed_report *
     FILE *f = cli->out.file;
     char a[32], b[32], c[32];
     if (r->already) {
-        fputs("Nothing to do: the workspace has the vectors of ", f);
+        fputs(r->discarded ? "A stopped move to another model is given up: the workspace has the vectors of "
+                           : "Nothing to do: the workspace has the vectors of ",
+              f);
         term_puts(f, r->model);
         fputs(r->stopped ? ".\nA move to another model was begun and stopped: it goes on when that model is named; --discard gives it up.\n" : "\n", f);
         return;
@@ -39,8 +41,9 @@ int cmd_reembed(struct cli *cli)
     }
     if (cli->json)
         json_print(cli,
-                   json_pack("{ss so ss ss si sb sb so so so sf}", "workspace", r.workspace, "model", json_text(r.model), "sha256", r.model_id,
-                             "previous_sha256", r.previous_id, "dimension", (int)r.dimension, "already", r.already, "stopped", r.stopped, "documents",
+                   json_pack("{ss so ss ss si sb sb sb so so so sf}", "workspace", r.workspace, "model", json_text(r.model), "sha256", r.model_id,
+                             "previous_sha256", r.previous_id, "dimension", (int)r.dimension, "already", r.already, "stopped", r.stopped, "discarded",
+                             r.discarded, "documents",
                              json_count(r.documents), "embedded", json_count(r.embedded), "kept", json_count(r.kept), "seconds",
                              r.seconds),
                    false);
