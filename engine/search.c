@@ -15,17 +15,18 @@
 
 #include "cache.h"
 
-/* So many candidates are taken of each list, and so many conversations scored in full, for every hit wanted, and for HITS_MIN where fewer are; so many
- * hits there are to be before it is not looked further. Up to there nothing of the ranking depends on how many hits are asked for. Of 60 instead of 200
- * conversations for ten hits, S@10 was lower: a2 .840 instead of .847, a2-noroot .612 instead of .624. */
-#define PER_HIT 4
+/* For every hit wanted, and for HITS_MIN where fewer are, so many of the nearest documents are candidates, so many of each list of words, and so many
+ * conversations are scored in full; and so many hits there are to be before it is not looked further. Up to HITS_MIN nothing of the ranking depends
+ * on how many hits are asked for. */
+#define NEAREST_PER_HIT 4
+#define LISTED_PER_HIT 2
+#define FULL_PER_HIT 3
 #define HITS_MIN 50
-#define DEPTH_MIN ((size_t)PER_HIT * HITS_MIN)
-#define DEPTH_MAX 4000
+#define HITS_MAX 1000
 
-static size_t candidates(const struct br_searching *s)
+static size_t depth(const struct br_searching *s, size_t per_hit)
 {
-    return BR_MIN(BR_MAX(PER_HIT * s->n, DEPTH_MIN), (size_t)DEPTH_MAX) * s->depth;
+    return per_hit * BR_MIN(BR_MAX(s->n, (size_t)HITS_MIN), (size_t)HITS_MAX) * s->depth;
 }
 
 static enum br_rc retrieve_semantic(struct br_searching *s, struct br_err *err)
@@ -41,10 +42,10 @@ static enum br_rc retrieve_semantic(struct br_searching *s, struct br_err *err)
     if (!s->has_vector && rows.count) /* else there is nothing to embed it for */
         BR_TRY(br_query_vector(s->ws, q->text.data, q->text.len, s->x, s->vector, err));
     s->has_vector = rows.count;
-    BR_TRY(br_retrieve_nearest(s->ws, s->vector, s->filtered ? &s->allowed.slots : NULL, candidates(s), s->opt->exact, s->x,
+    BR_TRY(br_retrieve_nearest(s->ws, s->vector, s->filtered ? &s->allowed.slots : NULL, depth(s, NEAREST_PER_HIT), s->opt->exact, s->x,
                                &hits, err));
     s->exhaustive = hits.exhaustive;
-    s->more_exist |= hits.count == candidates(s);
+    s->more_exist |= hits.count == depth(s, NEAREST_PER_HIT);
     for (size_t i = 0; i < hits.count; i++)
         BR_TRY(br_fusion_note(s->fusion, false, &hits.items[i].doc, hits.items[i].similarity, i + 1, err));
     if (s->x)
@@ -58,7 +59,7 @@ err:
 
 static enum br_rc note_best_words(struct br_searching *s, const struct br_word_counts *w, enum br_doc_kind kind, struct br_err *err)
 {
-    size_t rows = w->of[kind].n_rows, room = BR_MIN(candidates(s), rows), n = 0;
+    size_t rows = w->of[kind].n_rows, room = BR_MIN(depth(s, LISTED_PER_HIT), rows), n = 0;
     struct br_word_hit *hits = malloc(BR_MAX(room, (size_t)1) * sizeof *hits);
     enum br_rc rc;
     if (!hits)
@@ -145,12 +146,12 @@ static enum br_rc retrieve(struct br_searching *s, struct br_err *err)
     }
     double from = br_explain_clock(s->x);
     br_fusion_order_roughly(s->fusion);
-    BR_TRY(score_exactly(s, &words, candidates(s), err));
+    BR_TRY(score_exactly(s, &words, depth(s, FULL_PER_HIT), err));
     if (s->x) {
         s->x->ms.fuse = br_explain_clock(s->x) - from;
         s->x->match = br_arena_str(&s->list.arena, words.match);
         s->x->conversations = s->fusion->count;
-        s->x->scored = BR_MIN(candidates(s), s->fusion->count);
+        s->x->scored = BR_MIN(depth(s, FULL_PER_HIT), s->fusion->count);
     }
 err:
     br_word_counts_free(&words);
