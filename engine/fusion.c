@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define MEANING_WEIGHT 2.0
 #define OPENING_WEIGHT 3.0 /* 2 to 4 make little difference */
 #define OPENING_WORDS_MIN 4
@@ -38,14 +40,8 @@ static struct br_conversation *conversation_of(struct br_fusion *f, const struct
     for (uint32_t i = *chain; i; i = f->items[i - 1].next)
         if (f->items[i - 1].thread_ts == d->thread_ts && strcmp(f->items[i - 1].channel_id, d->channel_id) == 0)
             return &f->items[i - 1];
-    if (f->count == f->alloc) {
-        size_t alloc = f->alloc ? f->alloc * 2 : 256;
-        void *p = realloc(f->items, alloc * sizeof *f->items);
-        if (!p)
-            return NULL;
-        f->items = p;
-        f->alloc = alloc;
-    }
+    if (!br_array_fit(&f->items, &f->alloc, f->count + 1, sizeof *f->items))
+        return NULL;
     struct br_conversation *c = &f->items[f->count++];
     *c = (struct br_conversation){.thread_ts = d->thread_ts,
                                .message = NAN,
@@ -63,7 +59,7 @@ static struct br_candidate *candidate_of(struct br_conversation *c, int64_t ts)
     for (size_t i = 0; i < c->n_candidates; i++)
         if (c->candidates[i].ts == ts)
             return &c->candidates[i];
-    if (c->n_candidates == c->alloc) {
+    if (c->n_candidates == c->alloc) { /* there are many conversations, of few: br_array_fit would begin with more */
         size_t alloc = c->alloc ? c->alloc * 2 : 4;
         void *p = realloc(c->candidates, alloc * sizeof *c->candidates);
         if (!p)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define REASON_WORDS_MAX 8
 #define TERM_HITS_MAX 256
 
@@ -68,19 +70,6 @@ static enum br_rc load_message(struct br_searching *s, const char *channel_id, i
     return rc;
 }
 
-static enum br_rc room_for_hit(struct br_searching *s, struct br_err *err)
-{
-    if (s->results.count < s->hits_alloc)
-        return BR_OK;
-    size_t alloc = s->hits_alloc ? s->hits_alloc * 2 : 16;
-    void *p = realloc(s->results.hits, alloc * sizeof *s->results.hits);
-    if (!p)
-        return br_fail_nomem(err);
-    s->results.hits = p;
-    s->hits_alloc = alloc;
-    return BR_OK;
-}
-
 /* A message becomes a hit. hit: score, semantic, keyword and kind are set. */
 static enum br_rc add_hit(struct br_searching *s, const struct br_message *m, struct br_search_hit hit, bool thread_words, struct br_err *err)
 {
@@ -91,7 +80,8 @@ static enum br_rc add_hit(struct br_searching *s, const struct br_message *m, st
     size_t len = strlen(m->text);
     enum br_rc rc;
     br_buf_init(&snippet, 4096);
-    BR_TRY(room_for_hit(s, err));
+    if (!br_array_fit(&s->results.hits, &s->hits_alloc, s->results.count + 1, sizeof *s->results.hits))
+        BR_TRY(br_fail_nomem(err));
     BR_TRY(br_tokens_of(s->tokenizer, m->text, len, &s->tokens, err));
     size_t n = br_terms_find(q->words, q->n_words, &s->tokens, words, BR_COUNT(words));
     br_snippet(m->text, len, words, n, &snippet);

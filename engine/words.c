@@ -7,17 +7,13 @@
 
 #include <xxhash.h>
 
+#include "base/array.h"
+
 static bool add_token(void *ctx, const char *stem, size_t stem_len, size_t start, size_t end)
 {
     struct br_tokens *t = ctx;
-    if (t->n == t->alloc) {
-        size_t alloc = t->alloc ? t->alloc * 2 : 256;
-        void *p = realloc(t->items, alloc * sizeof *t->items);
-        if (!p)
-            return false;
-        t->items = p;
-        t->alloc = alloc;
-    }
+    if (!br_array_fit(&t->items, &t->alloc, t->n + 1, sizeof *t->items))
+        return false;
     t->items[t->n++] = (struct br_token){.hash = XXH3_64bits(stem, stem_len), .start = start, .end = end};
     return true;
 }
