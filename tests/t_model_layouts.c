@@ -373,6 +373,14 @@ static void chromas_file_gives_what_its_safetensors_give(void **state)
 
 /* --- Folders --- */
 
+static json_t *vocabulary(void)
+{
+    json_t *vocab = json_object();
+    for (size_t i = 0; i < BERT_VOCAB; i++)
+        json_object_set_new(vocab, bert_words[i], json_integer((json_int_t)i));
+    return vocab;
+}
+
 static void tokens_may_come_from_tokenizer_json(void **state)
 {
     (void)state;
@@ -385,9 +393,7 @@ static void tokens_may_come_from_tokenizer_json(void **state)
     snprintf(file, sizeof file, "%s/vocab.txt", path);
     assert_int_equal(unlink(file), 0);
     assert_refused(path, "WordPiece");
-    json_t *vocab = json_object();
-    for (size_t i = 0; i < BERT_VOCAB; i++)
-        json_object_set_new(vocab, bert_words[i], json_integer((json_int_t)i));
+    json_t *vocab = vocabulary();
     json_t *t = json_pack("{s{ss sb} s{ss sO}}", "normalizer", "type", "BertNormalizer", "lowercase", 1, "model", "type", "WordPiece", "vocab", vocab);
     snprintf(file, sizeof file, "%s/tokenizer.json", path);
     assert_int_equal(json_dump_file(t, file, 0), 0);
@@ -414,9 +420,7 @@ static void what_finds_no_memory_is_told(void **state)
     char file[400];
     bert_write_folder(&b.shape, path);
     bert_write_safetensors(&b, path);
-    json_t *vocab = json_object();
-    for (size_t i = 0; i < BERT_VOCAB; i++)
-        json_object_set_new(vocab, bert_words[i], json_integer((json_int_t)i));
+    json_t *vocab = vocabulary();
     json_t *t = json_pack("{s{ss so}}", "model", "type", "WordPiece", "vocab", vocab);
     snprintf(file, sizeof file, "%s/tokenizer.json", path);
     assert_int_equal(json_dump_file(t, file, 0), 0);
